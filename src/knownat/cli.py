@@ -1,0 +1,128 @@
+"""`knownat …`: commands that have effects or answer questions; each is thin."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Annotated, Any
+
+import typer
+
+from knownat import paths
+from knownat.console import fail, prepare
+from knownat.declaration import Declaration
+from knownat.errors import KnownatError
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def options(debug: Annotated[bool, typer.Option(help="Show the frames of an error.")] = False) -> None:
+    if debug:
+        os.environ["KNOWNAT_DEBUG"] = "1"
+
+
+@app.command()
+def materialize() -> None:
+    """Fill the online store with what `dvc repro` made, up to the data's observed_at."""
+    from knownat.online import materialize as fill
+    from knownat.params import Params
+
+    observed_at = Params.load().observed_at
+    views = fill(_declaration(), observed_at)
+    typer.echo(f"{views} feature views are online, as known at {observed_at:%Y-%m-%d %H:%M:%S} UTC.")
+
+
+@app.command()
+def features(entity: str, key: str) -> None:
+    """Print an entity's online features with their ages, as of the data's observed_at."""
+    declaration = _declaration()
+    views = [view for view in declaration.feature_views.values() if view.entity == entity]
+    if not views:
+        known = dict.fromkeys(view.entity for view in declaration.feature_views.values())
+        raise KnownatError(f"There is no entity '{entity}' with features; entities: {', '.join(known)}.")
+    from knownat import online
+    from knownat.params import Params
+
+    observed_at = Params.load().observed_at
+    store = online.filled_store(declaration, observed_at)
+    found = {view.name: online.read(store, view, key) for view in views}
+    if all(reading.known_at is None for readings in found.values() for reading in readings.values()):
+        raise KnownatError(f"No {entity} '{key}' is in the online store; check the key, or run `knownat materialize`.")
+    for view, readings in found.items():
+        for name, reading in readings.items():
+            age = f"{_age(observed_at - reading.known_at)} old" if reading.known_at else "never known"
+            typer.echo(f"{view + '__' + name:<48} {_shown(reading.value):<28} {age}")
+
+
+@app.command()
+def predict(
+    json_: Annotated[str, typer.Option("--json", help="The event's raw fields, as a JSON object.")],
+    service: Annotated[str | None, typer.Option(help="The model's service; by default the one in params.yaml.")] = None,
+) -> None:
+    """Predict for an event that nobody has stored, by the declared expressions and the online history."""
+    from knownat.params import Params
+
+    params = Params.load()
+    given, declaration = _fields(json_), _declaration()
+    service = service or params.service
+    declaration.service(service)
+    from knownat.derive.request import answer, parsed
+    from knownat.encoder import Encoder
+
+    encoder = Encoder.read(paths.ENCODER)
+    if encoder.service != service:
+        raise KnownatError(
+            f"The model here serves '{encoder.service}', not '{service}'; run `dvc exp run -S service={service}` first."
+        )
+
+    answer(declaration, service, parsed(declaration, service, given))  # refuse a bad request before anything is loaded
+    from knownat.online import filled_store
+    from knownat.prediction import gather
+
+    as_of, inputs = gather(declaration, service, given, filled_store(declaration, params.observed_at))
+    from knownat import model
+
+    [probability] = model.predict(model.load(paths.MODEL, encoder), encoder, {item.name: [item.value] for item in inputs})
+    typer.echo(f"{declaration.outcome.name}: {probability:.4f} (service {service}, as of {as_of:%Y-%m-%d %H:%M:%S} UTC)")
+    for item in inputs:
+        if item.status not in {"computed", "known"}:
+            late = f", known only at {item.known_at:%Y-%m-%d %H:%M:%S} UTC" if item.status == "too new" and item.known_at else ""
+            typer.echo(f"  not used: {item.name} ({item.status}{late})")
+
+
+def _declaration() -> Declaration:
+    return Declaration.read(paths.compiled("report"))
+
+
+def _fields(text: str) -> dict[str, Any]:
+    def refuse(constant: str) -> Any:
+        raise KnownatError(f"--json: {constant} is no JSON number; send a finite one or null.")
+
+    try:
+        given = json.loads(text, parse_constant=refuse)
+    except json.JSONDecodeError as error:
+        raise KnownatError(f"--json is not valid JSON: {error.msg} at character {error.pos}; correct it.") from error
+    if not isinstance(given, dict):
+        raise KnownatError("--json holds no object; write it as '{\"field\": value}'.")
+    return given
+
+
+def _age(age: Any) -> str:
+    return f"{age.days} d" if age.days else f"{age.seconds // 3600} h {age.seconds % 3600 // 60} min"
+
+
+def _shown(value: Any) -> str:
+    return "–" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    prepare()
+    try:
+        app()
+    except KnownatError as error:
+        fail(error)
+
+
+if __name__ == "__main__":
+    main()

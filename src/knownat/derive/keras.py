@@ -1,0 +1,105 @@
+"""From an encoder to Keras: an input for each feature, by name, and the layers that encode it as Spark ML did."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from knownat.encoder import Category, EncodedInput, Encoder, Number
+
+
+@keras.saving.register_keras_serializable(package="knownat")
+class NumberEncoding(keras.layers.Layer):  # type: ignore[misc]
+    """(n, 1) float64 with NaN for missing → (n, 1) float32, or (n, 2) with the indicator."""
+
+    def __init__(self, kind: str, mean: float, std: float, has_missing: bool, **options: Any) -> None:
+        # autocast would round to float32 what comes in
+        super().__init__(**{**options, "autocast": False})
+        self.kind, self.mean, self.std, self.has_missing = kind, mean, std, has_missing
+
+    def call(self, values: tf.Tensor) -> tf.Tensor:
+        is_present = tf.math.is_finite(values)
+        if self.kind == "log":
+            is_present &= values >= 0
+            values = tf.math.log(tf.where(is_present, values, tf.zeros_like(values)) + 1)
+        encoded = tf.where(is_present, values, tf.fill(tf.shape(values), tf.constant(self.mean, values.dtype)))
+        if self.kind != "flag":
+            encoded = (encoded - self.mean) / self.std if self.std else tf.zeros_like(encoded)
+        parts = [encoded, tf.cast(~is_present, encoded.dtype)] if self.has_missing else [encoded]
+        return tf.cast(tf.concat(parts, axis=1), tf.float32)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"kind": self.kind, "mean": self.mean, "std": self.std, "has_missing": self.has_missing}
+        return {**super().get_config(), **own}
+
+
+@keras.saving.register_keras_serializable(package="knownat")
+class CategoryIndex(keras.layers.Layer):  # type: ignore[misc]
+    """(n, 1) words, or float64 taken as whole numbers → (n, 1) int32, a place in the vocabulary or the one after it."""
+
+    def __init__(self, vocabulary: list[str], dtype_in: str, **options: Any) -> None:
+        super().__init__(**{**options, "autocast": False})
+        self.vocabulary, self.dtype_in = list(vocabulary), dtype_in
+        keys = tf.constant(self.vocabulary if dtype_in == "string" else [int(word) for word in self.vocabulary], self.key)
+        with tf.init_scope():
+            places = tf.lookup.KeyValueTensorInitializer(keys, tf.range(len(self.vocabulary)))
+            self.table = tf.lookup.StaticHashTable(places, default_value=len(self.vocabulary))
+
+    @property
+    def key(self) -> tf.DType:
+        return tf.string if self.dtype_in == "string" else tf.int64
+
+    def call(self, values: tf.Tensor) -> tf.Tensor:
+        if self.key == tf.string:
+            return self.table.lookup(values)
+        is_whole = tf.math.is_finite(values) & (tf.math.round(values) == values)
+        places = self.table.lookup(tf.cast(tf.where(is_whole, values, tf.zeros_like(values)), tf.int64))
+        return tf.where(is_whole, places, tf.fill(tf.shape(places), len(self.vocabulary)))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "vocabulary": self.vocabulary, "dtype_in": self.dtype_in}
+
+
+@keras.saving.register_keras_serializable(package="knownat")
+class OneHot(keras.layers.Layer):  # type: ignore[misc]
+    """(n, 1) places → (n, size) float32."""
+
+    def __init__(self, size: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.size = size
+
+    def call(self, places: tf.Tensor) -> tf.Tensor:
+        return tf.one_hot(tf.squeeze(places, axis=1), self.size)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size}
+
+
+def inputs(encoder: Encoder) -> dict[str, keras.KerasTensor]:
+    """An input for each feature under its own name, in the encoder's order: strings, or numbers as float64."""
+    types = {i.name: "string" if i.dtype == "string" else "float64" for i in encoder.inputs}
+    return {name: keras.Input((1,), name=name, dtype=dtype) for name, dtype in types.items()}
+
+
+def encoded(encoder: Encoder, raw: dict[str, keras.KerasTensor]) -> list[keras.KerasTensor]:
+    """What the trained core reads: the matrix of the float columns (if any), then the places of each indexed input."""
+    tensors = {i.name: _encode(i, raw[i.name]) for i in encoder.inputs}
+    places = [tensors.pop(i.name) for i in encoder.indexed]
+    floats = list(tensors.values())
+    matrix = [keras.layers.Concatenate(name="matrix")(floats)] if len(floats) > 1 else floats
+    return [*matrix, *places]
+
+
+def _encode(feature: EncodedInput, raw: keras.KerasTensor) -> keras.KerasTensor:
+    if isinstance(feature, Number):
+        return NumberEncoding(
+            feature.kind, feature.mean, feature.std, feature.has_missing, name=f"encode__{feature.name}"
+        )(raw)
+    return _place(feature, raw)
+
+
+def _place(feature: Category, raw: keras.KerasTensor) -> keras.KerasTensor:
+    place = CategoryIndex(feature.vocabulary, feature.dtype, name=f"encode__{feature.name}")(raw)
+    return place if feature.kind == "index" else OneHot(feature.size, name=f"one_hot__{feature.name}")(place)

@@ -1,0 +1,79 @@
+"""Gates: a verdict is the hash of the data that passed, and whoever needs the data asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from knownat import paths
+from knownat.errors import KnownatError
+from knownat.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one expectation found: `found` is a sentence's worth of evidence."""
+
+    asset: str
+    expectation: str
+    column: str | None
+    success: bool
+    reason: str
+    found: str
+    configuration: dict[str, Any]
+
+
+def data_of(gate: str, tables: Iterable[str] = ()) -> list[Path]:
+    """The files and folders that a gate judges."""
+    if gate == "raw":
+        return [folder / f"{table}.parquet" for table in tables for folder in (paths.RAW, paths.REJECTED)]
+    return [paths.TABLES, paths.VIEWS] if gate == "features" else [paths.TRAINING_SET]
+
+
+def hashes(data: Iterable[Path]) -> dict[str, str]:
+    from knownat.parquet import content_hash
+
+    return {path.as_posix(): tree_hash(path) if path.is_dir() else content_hash(path) for path in data}
+
+
+def tree_hash(folder: Path) -> str:
+    """The content hash of a folder of data sets."""
+    import hashlib
+
+    from knownat.parquet import content_hash
+
+    lines = [f"{child.name} {content_hash(child)}\n" for child in sorted(folder.iterdir())]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def require(gate: str, data: Iterable[Path]) -> None:
+    """Refuse to go on unless the gate has passed this very data."""
+    path = paths.verdict(gate)
+    if not path.exists():
+        raise KnownatError(f"The gate '{gate}' has not passed: {path} is missing; run `dvc repro validate_{gate}`.")
+    passed = read_json(path)["data"]
+    changed = [name for name, found in hashes(data).items() if passed.get(name) != found]
+    if changed:
+        raise KnownatError(
+            f"The gate '{gate}' passed other data than {', '.join(changed)} holds now; run `dvc repro validate_{gate}`."
+        )
+
+
+def conclude(gate: str, data: Iterable[Path], outcomes: list[Outcome], lost: list[str]) -> None:
+    """Write the verdict if every expectation held, and none was lost; else say which did not."""
+    failed = [o for o in outcomes if not o.success]
+    if not outcomes:
+        raise KnownatError(f"The gate '{gate}' has no expectation at all; declare constraints or add suites.")
+    if lost:
+        raise KnownatError(f"The gate '{gate}' did not judge {', '.join(lost)}; mend the suite in {paths.EXPECTATIONS / gate}.")
+    if failed:
+        first = failed[0]
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        where = f"{first.asset}.{first.column}" if first.column else first.asset
+        raise KnownatError(
+            f"The gate '{gate}' fails: {where}: {first.reason} ({first.found}){more}; "
+            f"see {paths.RESULTS / gate / 'result.json'}, then mend the data or the declaration."
+        )
+    write_json(paths.verdict(gate), {"gate": gate, "data": hashes(data)})

@@ -1,0 +1,131 @@
+"""From YAML and SQL that a person wrote to models, or to one sentence that names file, key and remedy."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from knownat.declaration import Declaration, Feature, Model, Service, View
+from knownat.errors import KnownatError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """YAML 1.2 (so that Norway's NO stays a text), with duplicate keys refused."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError
+
+    if not path.is_file():
+        raise KnownatError(f"{path} is missing; create it (README, 'Your own data').")
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise KnownatError(f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8.") from error
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise KnownatError(f"{path}, line {line}: this is not valid YAML: {error.problem}; mend that line.") from error
+    if not isinstance(content, dict):
+        raise KnownatError(f"{path} holds no keys; write `key: value` lines in it.")
+    return content
+
+
+def validated(model: type[M], content: Any, path: Path) -> M:
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise KnownatError(" ".join(_sentence(e, model, path) for e in error.errors()[:3])) from error
+
+
+def _sentence(error: ErrorDetails, model: type[BaseModel], path: Path) -> str:
+    where = ".".join(str(part) for part in error["loc"] if part not in {"[key]"} and "function-" not in str(part))
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(model, error["loc"][:-1])
+        close = difflib.get_close_matches(str(error["loc"][-1]), known, 1)
+        remedy = f"did you mean '{close[0]}'?" if close else f"use one of {', '.join(known)}." if known else "remove it."
+        return f"{path}: {where}: unknown key; {remedy}"
+    if error["type"] == "missing":
+        return f"{path}: {where} is missing; add it."
+    message = error["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{path}: {where}: {message[0].lower() + message[1:]} (it says {error['input']!r}); correct it."
+
+
+def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    """The keys that a model allows at a location, found by walking the annotations."""
+    current: Any = model
+    for part in location:
+        if isinstance(current, type) and issubclass(current, BaseModel):
+            fields = {f.alias or name: f.annotation for name, f in current.model_fields.items()}
+            current = fields.get(str(part))
+        else:
+            current = _value_type(current)
+    if isinstance(current, type) and issubclass(current, BaseModel):
+        return [f.alias or name for name, f in current.model_fields.items()]
+    return []
+
+
+def _value_type(annotation: Any) -> Any:
+    arguments = getattr(annotation, "__args__", ())
+    return next((a for a in reversed(arguments) if isinstance(a, type) and issubclass(a, BaseModel)), None)
+
+
+class _Services(Model):
+    services: dict[str, Service]
+
+
+def load_declaration(folder: Path) -> Declaration:
+    """All of a feature repository's declaration, with bounds inherited; `checks` proves that it makes sense."""
+    dataset = read_yaml(folder / "dataset.yaml")
+    for key in ("label", "entities"):
+        if key not in dataset:
+            raise KnownatError(f"{folder / 'dataset.yaml'}: {key} is missing; add it.")
+    partial = validated(Declaration, dataset, folder / "dataset.yaml")
+    views = dict(_views(folder / "views"))
+    if not views:
+        raise KnownatError(f"{folder / 'views'} declares no view; add a <view>.yaml there.")
+    path = folder / "services.yaml"
+    services = validated(_Services, {"services": read_yaml(path)}, path).services
+    views = {name: _inherit(view, partial) for name, view in views.items()}
+    return partial.model_copy(update={"views": views, "services": services})
+
+
+def _views(folder: Path) -> Iterator[tuple[str, View]]:
+    """Each view and its SQL, by file stem, in the order of the names of the files."""
+    for path in sorted(folder.glob("*.sql")):
+        if not path.with_suffix(".yaml").exists():
+            raise KnownatError(f"{path} has no {path.stem}.yaml beside it; declare its features there.")
+    for path in sorted(folder.glob("*.yaml")):
+        content = read_yaml(path)
+        if "sql" in content:
+            raise KnownatError(f"{path}: sql: unknown key; write the query to {path.stem}.sql beside it.")
+        query = path.with_suffix(".sql")
+        sql = query.read_text(encoding="utf-8") if query.exists() else None
+        yield path.stem, validated(View, content, path).model_copy(update={"sql": sql})
+
+
+def _inherit(view: View, declaration: Declaration) -> View:
+    """A feature that is a bare column of its own dtype takes over the bounds it does not state itself."""
+    table = declaration.tables.get(view.table or declaration.event.table)
+    features = {}
+    for name, feature in view.features.items():
+        column = table.columns.get(feature.expr or name) if table and not view.sql and not feature.agg else None
+        if column is None or column.dtype != feature.dtype:
+            features[name] = feature
+            continue
+        inherited = {k: getattr(column, k) for k in ("required", "min", "max", "values") if not _states(feature, k)}
+        features[name] = feature.model_copy(update=inherited)
+    return view.model_copy(update={"features": features})
+
+
+def _states(feature: Feature, key: str) -> bool:
+    return key in feature.model_fields_set
+
+
+def relative(path: Path) -> str:
+    return os.path.relpath(path)

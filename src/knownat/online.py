@@ -1,0 +1,106 @@
+"""The online store: filled from what the pipeline wrote, and read by name through Feast."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from feast import FeatureStore
+from feast.infra.key_encoding_utils import EntityKeyProto  # type: ignore[attr-defined]
+from feast.protos.feast.types.Value_pb2 import Value
+from feast.type_map import feast_value_type_to_python_type
+
+from knownat import paths
+from knownat.declaration import Declaration, FeatureView, stored_key
+from knownat.derive.feast import feast_objects
+from knownat.errors import KnownatError
+from knownat.feature_store import configured, open_store
+from knownat.files import write_text
+from knownat.gates import tree_hash
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A feature's latest stored value and the moment from which it counts; neither, where the entity is unknown."""
+
+    value: Any
+    known_at: datetime | None
+
+
+def embedded_path() -> Path | None:
+    """The file of an embedded online store; None where it is a server."""
+    settings = configured("online_store")
+    if isinstance(settings, dict) and settings.get("type") == "sqlite":
+        return paths.FEATURE_REPO / str(settings.get("path", "data/online.db"))
+    return None
+
+
+def materialize(declaration: Declaration, observed_at: datetime) -> int:
+    """Fill the online store with the latest values known by `observed_at`; returns the number of feature views.
+
+    An embedded store is filled beside the old one and then replaces it.
+    """
+    store, path = open_store(declaration), embedded_path()
+    if path is None:
+        store.materialize(BEGINNING, observed_at)
+        return len(declaration.feature_views)
+    drafts = [path.with_name(f".{name}.{os.getpid()}") for name in ("online", "registry")]
+    try:
+        fresh = store.config.model_copy(
+            update={
+                "registry_config": str(drafts[1].resolve()),
+                "online_config": {"type": "sqlite", "path": str(drafts[0].resolve())},
+            }
+        )
+        fresh._registry = fresh._online_store = None
+        filling = FeatureStore(config=fresh)
+        filling.apply(list(feast_objects(declaration).values()))
+        filling.materialize(BEGINNING, observed_at)
+        os.replace(drafts[0], path)
+        write_text(_marker(path), content(declaration))
+    finally:
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+    return len(declaration.feature_views)
+
+
+def filled_store(declaration: Declaration, observed_at: datetime) -> FeatureStore:
+    """The store, an embedded one filled where it is missing or behind the feature views on disk."""
+    path = embedded_path()
+    if path is not None and (
+        not path.exists() or not _marker(path).exists() or _marker(path).read_text() != content(declaration)
+    ):
+        materialize(declaration, observed_at)
+    return open_store(declaration)
+
+
+def content(declaration: Declaration) -> str:
+    """What a filled store was filled from: the hash of the feature views."""
+    if not paths.VIEWS.exists():
+        raise KnownatError(f"{paths.VIEWS} is missing; run `dvc repro` or `dvc pull`.")
+    return f"{tree_hash(paths.VIEWS)} {','.join(declaration.feature_views)}"
+
+
+def _marker(path: Path) -> Path:
+    return path.with_suffix(".filled")
+
+
+def read(store: FeatureStore, view: FeatureView, key: str) -> dict[str, Reading]:
+    """Feature (and stored key) → its latest value, for one entity."""
+    names = [f.name for f in view.features] + [stored_key(entity) for entity in view.keys]
+    entity = EntityKeyProto(join_keys=[view.join_key], entity_values=[Value(string_val=key)])
+    table = store.get_feature_view(view.name)
+    [(moment, values)] = store._get_provider().online_read(store.config, table, [entity], names)
+    if moment is None or values is None:
+        return dict.fromkeys(names, Reading(None, None))
+    at = moment.replace(tzinfo=moment.tzinfo or UTC)
+    return {name: Reading(_plain(values.get(name)), at) for name in names}
+
+
+def _plain(value: Value | None) -> Any:
+    return None if value is None else feast_value_type_to_python_type(value)

@@ -1,0 +1,115 @@
+"""The typed form of `params.yaml`: shared keys first, then one section for each stage that has knobs."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from knownat.declaration import Model, Name
+from knownat.errors import KnownatError
+from knownat.loading import read_yaml, validated
+
+EncodingKind = Literal["scale", "log", "index", "one_hot"]
+
+
+def _utc(value: object) -> object:
+    """A date, a time or ISO text as an aware time in UTC: what has no zone is meant in UTC."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+    return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else value
+
+
+def _hash(value: str) -> str:
+    if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+        raise ValueError("a sha256 is 64 lower-case hexadecimal digits")
+    return value
+
+
+Instant = Annotated[datetime, BeforeValidator(_utc)]
+
+
+class Source(Model):
+    """Where one table comes from: a generator script, a local file, `https://` or `s3://` (pinned by `sha256`)."""
+
+    uri: str = Field(min_length=1)
+    observed_at: Instant
+    rows: int | None = Field(None, gt=0)
+    seed: int | None = None
+    sha256: Annotated[str, AfterValidator(_hash)] | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        return "://" in self.uri
+
+    @property
+    def is_generator(self) -> bool:
+        return not self.is_remote and self.uri.endswith(".py")
+
+
+class Split(Model):
+    validation_from: Instant
+    test_from: Instant
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Split:
+        if self.validation_from >= self.test_from:
+            raise ValueError("validation_from must lie before test_from")
+        return self
+
+
+class SparkSettings(Model):
+    master: str = "local[*]"
+    conf: dict[str, str] = {}
+
+
+class PreprocessSettings(Model):
+    filters: list[Name] = []
+    partitions: int = Field(4, gt=0)
+
+
+class ValidateSettings(Model):
+    """`max_bad_share`: the share of raw rows that may be unreadable before the raw gate fails."""
+
+    max_bad_share: float = Field(0.05, ge=0, le=1)
+
+
+class TrainSettings(Model):
+    batch_size: int = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    epochs: int = Field(gt=0)
+    layers: list[Annotated[int, Field(gt=0)]]
+    embedding: int = Field(gt=0)
+    dropout: float = Field(ge=0, lt=1)
+    l2: float = Field(ge=0)
+    patience: int = Field(gt=0)
+    seed: int = Field(ge=0)
+
+
+class Params(Model):
+    sources: dict[Name, Source] = Field(min_length=1)
+    service: Name
+    split: Split
+    spark: SparkSettings = SparkSettings()
+    preprocess: PreprocessSettings = PreprocessSettings()
+    validate_: ValidateSettings = Field(ValidateSettings(), alias="validate")
+    encode: dict[str, EncodingKind] = {}
+    train: TrainSettings
+
+    @classmethod
+    def load(cls, path: Path = Path("params.yaml")) -> Params:
+        return validated(cls, read_yaml(path), path)
+
+    @property
+    def observed_at(self) -> datetime:
+        """The data's own clock: up to when all of the sources were observed."""
+        return min(source.observed_at for source in self.sources.values())
+
+    def source(self, table: str) -> Source:
+        if table not in self.sources:
+            raise KnownatError(f"params.yaml: sources: table '{table}' has no source; add sources.{table}.uri.")
+        return self.sources[table]
