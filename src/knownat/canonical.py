@@ -42,7 +42,7 @@ def canonical(content: bytes) -> bytes:
 
 def _plain(content: dict[str, Any]) -> str:
     content.pop("date_saved", None)
-    return json.dumps(_renumbered(content, {}), sort_keys=True)
+    return json.dumps(_renumbered(content, {}))
 
 
 def _renumbered(value: Any, numbers: dict[int, int]) -> Any:

@@ -48,12 +48,14 @@ def prepare() -> None:
     """Set the process up: quiet tools, UTC, log lines on standard error."""
     os.environ.update(QUIET)
     time.tzset()
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.ERROR, format="%(message)s", stream=sys.stderr)
+    logging.getLogger().handlers[0].setLevel(logging.ERROR)  # whatever a tool's import sets on its own logger
+    if not log.handlers:
+        log.addHandler(logging.StreamHandler(sys.stderr))
     log.setLevel(logging.INFO)
+    log.propagate = False
     if not os.environ.get("KNOWNAT_DEBUG"):
         warnings.simplefilter("ignore")  # of what other people's code will have to change some day
-    for talkative in ("great_expectations", "feast", "urllib3"):
-        logging.getLogger(talkative).setLevel(logging.ERROR)
 
 
 def fail(error: KnownatError) -> None:

@@ -6,15 +6,19 @@ import re
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 from knownat.errors import KnownatError
 
-# Three silent attempts and the waits between them end within half a minute.
+# three silent attempts and the waits between them end within half a minute
 ATTEMPTS = 3
 WAIT_SECONDS = 1.0
-TIMEOUT_SECONDS = 8
-CHUNK_BYTES = 1 << 20
+TIMEOUT_SECONDS = 7
+REMEDIES = {
+    "http": "check the address",
+    "https": "check the address",
+    "s3": "check AWS_ENDPOINT_URL, the credentials and the key",
+}
 
 
 def download(uri: str, path: Path, table: str) -> None:
@@ -22,19 +26,20 @@ def download(uri: str, path: Path, table: str) -> None:
     from aiohttp import ClientError
     from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]  # it has no types
 
+    scheme = urlsplit(uri).scheme
+    if scheme not in REMEDIES:
+        raise KnownatError(
+            f"{shown(uri)} is neither https://, http:// nor s3://; set sources.{table}.uri to one of them."
+        )
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _copy(uri, path)
-        except (FileNotFoundError, PermissionError) as error:
-            raise KnownatError(
-                f"{shown(uri)} {_refusal(error)}; set sources.{table}.uri, or mend the access."
-            ) from error
         # fsspec and s3fs let through what their clients raise; a URL that makes no sense is a ValueError
         except (OSError, ClientError, BotoCoreError, ValueError) as error:
-            if attempt == ATTEMPTS or isinstance(error, ValueError):
+            if attempt == ATTEMPTS or _is_final(error):
                 raise KnownatError(
-                    f"{shown(uri)} cannot be fetched ({_reason(error)}, attempt {attempt} of {ATTEMPTS}); "
-                    f"try again once the server answers, or set sources.{table}.uri to a local copy."
+                    f"{shown(uri)} cannot be fetched ({_reason(error)}; attempt {attempt} of {ATTEMPTS}); "
+                    f"{REMEDIES[scheme]}, or set sources.{table}.uri to a local copy."
                 ) from error
             time.sleep(WAIT_SECONDS)
         else:
@@ -48,42 +53,33 @@ def shown(uri: str) -> str:
     return bare.partition("?")[0] + (f"?{version[1]}" if version else "")
 
 
-def _refusal(error: OSError) -> str:
-    return "is forbidden" if isinstance(error, PermissionError) else "does not exist"
+def _is_final(error: Exception) -> bool:
+    """Whether asking again is of no use: the server has answered, or the URL or the credentials are no good."""
+    if isinstance(error, FileNotFoundError | PermissionError | ValueError):
+        return True
+    return 400 <= getattr(error, "status", 0) < 500 or type(error).__name__ == "NoCredentialsError"
 
 
 def _reason(error: Exception) -> str:
     """What went wrong, in a line and without the URL, which may hold a secret."""
-    status = getattr(error, "status", None)
-    if status:
+    if status := getattr(error, "status", None):
         return f"HTTP status {status}"
+    if isinstance(error, FileNotFoundError):
+        return "it does not exist"
     first = str(error).strip().partition("\n")[0]
-    return re.sub(r"\w+://\S+", "…", first).rstrip(".") or f"no answer within {TIMEOUT_SECONDS} s"
+    return re.sub(r'( for url|:)? *"?\w+://\S+', "", first).rstrip(".") or f"no answer within {TIMEOUT_SECONDS} s"
 
 
 def _copy(uri: str, path: Path) -> None:
     from fsspec.callbacks import TqdmCallback
 
-    with _opened(uri) as remote, path.open("wb") as local:
-        size = getattr(remote, "size", None)
-        # delay: what is there within a few seconds needs no bar
-        look = {"desc": shown(uri), "unit": "B", "unit_scale": True, "delay": 3, "leave": False}
-        with TqdmCallback(size=size, tqdm_kwargs=look) as progress:
-            while chunk := remote.read(CHUNK_BYTES):
-                local.write(chunk)
-                progress.relative_update(len(chunk))
-    if size is not None and path.stat().st_size != size:
-        raise OSError(f"{path.stat().st_size} of {size} bytes arrived")
-
-
-def _opened(uri: str) -> Any:
-    scheme = urlsplit(uri).scheme
-    if scheme in ("http", "https"):
-        return _http(scheme).open(uri, block_size=0)
-    if scheme == "s3":
-        version = parse_qs(urlsplit(uri).query).get("versionId", [None])[0]
-        return _s3(version is not None).open(uri.partition("?")[0], version_id=version)
-    raise ValueError(f"{scheme}:// is not known here, only https://, http:// and s3:// are")
+    # delay: what is there within a few seconds needs no bar
+    look = {"desc": shown(uri), "unit": "B", "unit_scale": True, "delay": 3, "leave": False}
+    files = _s3("versionId=" in uri) if uri.startswith("s3://") else _http(urlsplit(uri).scheme)
+    with TqdmCallback(tqdm_kwargs=look) as progress:
+        files.get_file(uri, str(path), callback=progress)
+    if not path.is_file():
+        raise FileNotFoundError(uri)
 
 
 def _http(scheme: str) -> Any:
@@ -92,7 +88,8 @@ def _http(scheme: str) -> Any:
 
     timeout = ClientTimeout(total=None, sock_connect=TIMEOUT_SECONDS, sock_read=TIMEOUT_SECONDS)
     # trust_env: a proxy named in the environment is used
-    return fsspec.filesystem(scheme, skip_instance_cache=True, client_kwargs={"timeout": timeout, "trust_env": True})
+    client = {"timeout": timeout, "trust_env": True}
+    return fsspec.filesystem(scheme, skip_instance_cache=True, client_kwargs=client)
 
 
 def _s3(version_aware: bool) -> Any:
@@ -100,12 +97,8 @@ def _s3(version_aware: bool) -> Any:
     import fsspec
 
     timeouts = {"connect_timeout": TIMEOUT_SECONDS, "read_timeout": TIMEOUT_SECONDS}
-    files = fsspec.filesystem(
-        "s3",
-        skip_instance_cache=True,
-        version_aware=version_aware,
-        config_kwargs={**timeouts, "retries": {"total_max_attempts": 1}},
-    )
+    once = {**timeouts, "retries": {"total_max_attempts": 1}}
+    files = fsspec.filesystem("s3", skip_instance_cache=True, version_aware=version_aware, config_kwargs=once)
     # attempts are counted here, once for all schemes
     files.retries = 1
     return files

@@ -64,18 +64,21 @@ def _outcome(asset: str, rows: int, found: Any) -> Outcome:
     configuration = _plain(record["expectation_config"])
     raised = record["exception_info"]
     problem = _exception(raised)
-    evidence = {key: record["result"][key] for key in SHOWN if record["result"].get(key) not in (None, [])}
-    if "partial_unexpected_list" in evidence:
-        evidence["partial_unexpected_list"] = evidence["partial_unexpected_list"][:5]
+    evidence = {key: value for key in SHOWN if (value := record["result"].get(key)) is not None}
+    evidence = {key: value[:5] if isinstance(value, list) else value for key, value in evidence.items()}
     return Outcome(
         asset=asset,
         expectation=configuration["type"],
         column=configuration["kwargs"].get("column"),
         success=bool(record["success"]) and problem is None and rows > 0,
         reason=configuration["meta"].get("reason", configuration["type"]),
-        found=problem or json.dumps(evidence, default=str),
+        found=problem or json.dumps({key: _python(value) for key, value in evidence.items()}, default=str),
         configuration=configuration,
     )
+
+
+def _python(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _exception(info: dict[str, Any]) -> str | None:
@@ -96,6 +99,8 @@ def page(result: Any) -> str:
     never = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     result.meta["run_id"] = RunIdentifier(run_name="knownat", run_time=never)
     result.meta["batch_markers"] = {}
+    for found in result.results:  # it renders no number of numpy's
+        found.result = {key: _python(value) for key, value in found.result.items()}
     html = str(DefaultJinjaPageView().render(ValidationResultsPageRenderer(run_info_at_end=True).render(result)))
     html = re.sub(r"\?d=\w+(\.\w+)?", "", html)
     names: dict[str, str] = {}

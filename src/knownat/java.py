@@ -18,7 +18,7 @@ from knownat.errors import KnownatError
 OLDEST_VERSION = 17
 
 # Spark always asks for this module. The wheel's Java lacks it and refuses to start; a system Java warns about it on
-# every start and, with it, adds vectors in another order, so that a model's last bits would depend on the machine.
+# every start, and could compute with what the wheel's does without.
 INCUBATOR = "--add-modules=jdk.incubator.vector"
 # From version 25 on there is no such package to open, and Java warns about that.
 GONE_SINCE_25 = "--add-opens=java.base/sun.security.action=ALL-UNNAMED"

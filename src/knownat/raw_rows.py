@@ -18,7 +18,7 @@ from knownat.csv_records import Record, records
 from knownat.errors import KnownatError
 from knownat.header import check_header
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 16_384
 GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
 LINE = pa.field("line", pa.int64())
 REJECTED = pa.schema([LINE, pa.field("text", pa.string()), pa.field("reason", pa.string())])

@@ -46,7 +46,7 @@ FIXED = {
     "spark.ui.showConsoleProgress": "false",
     # an explicit number, never one that follows the cores: the order of rows within a partition depends on it
     "spark.sql.shuffle.partitions": "4",
-    # re-planning after each shuffle moves rows between partitions by their size, and costs small jobs a job a shuffle
+    # re-planning after each shuffle may move rows between partitions by their size
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }

@@ -1,0 +1,68 @@
+"""The model card: what the model reads, how it was made and how well it does, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from knownat.declaration import Declaration, ModelInput
+from knownat.encoder import Encoder
+from knownat.params import Params
+
+COLUMNS = ("auc", "accuracy", "pr_auc", "log_loss", "brier", "calibration_error")
+
+
+def card(
+    declaration: Declaration,
+    encoder: Encoder,
+    params: Params,
+    rows: Mapping[str, int],
+    scores: Mapping[str, Any],
+    hashes: Mapping[str, str],
+) -> str:
+    """The same content gives the same text: no date, no commit."""
+    service, label = declaration.service(encoder.service), declaration.outcome
+    training = {"service": params.service, **params.split.model_dump(mode="json"), **params.train.model_dump()}
+    parts = [
+        f"# Model card: {encoder.service}",
+        service.description,
+        f"It foretells **{label.name}** as of **{service.as_of}**. {label.description}".strip(),
+        "## Scores",
+        _table(["split", "rows", *COLUMNS], _score_rows(scores)),
+        "Majority: always the more frequent label of the split, with that label's share as the probability.",
+        "## Inputs",
+        _table(["input", "dtype", "enters as", "description"], _input_rows(declaration, encoder)),
+        "## Training",
+        _table(["split", "rows"], [[name, str(count)] for name, count in rows.items()]),
+        _table(["parameter", "value"], [[name, str(value)] for name, value in training.items()]),
+        "## Made from",
+        _table(["file", "sha256"], [[name, f"`{value}`"] for name, value in hashes.items()]),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _score_rows(scores: Mapping[str, Any]) -> list[list[str]]:
+    rows = []
+    for split, found in scores.items():
+        rows.append([split, str(found["rows"]), *(f"{found[name]:.4f}" for name in COLUMNS)])
+        majority = found["majority"]
+        rows.append([f"{split}, majority", "", *(f"{majority[name]:.4f}" if name in majority else "" for name in COLUMNS)])
+    return rows
+
+
+def _input_rows(declaration: Declaration, encoder: Encoder) -> list[list[str]]:
+    kinds = {i.name: i.kind for i in encoder.inputs}
+    inputs = declaration.inputs(encoder.service)
+    return [[f"`{i.name}`", i.feature.dtype, kinds[i.name], _description(i)] for i in inputs]
+
+
+def _description(feature: ModelInput) -> str:
+    """Falls back on the view's; a window is named after what is counted in it."""
+    text = feature.feature.declared.description or feature.view.description
+    return f"{text}, the last {feature.feature.window}" if feature.feature.window else text
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table; a bar or a line break in a text does not break it."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in line)} |" for line in lines)

@@ -1,0 +1,54 @@
+"""From the saved model and the raw training set to scores, plots and the model card."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pyarrow as pa
+
+from knownat import paths
+from knownat.card import card
+from knownat.console import Counts, run_stage
+from knownat.declaration import Declaration
+from knownat.encoder import Encoder
+from knownat.files import write_json, write_text
+from knownat.params import Params
+from knownat.parquet import content_hash, read
+from knownat.scores import plots, scores
+from knownat.splits import SPLITS, Split, refuse_unusable, rows_of
+
+SCORED: tuple[Split, ...] = ("validation", "test")
+
+
+def main() -> Counts:
+    params, encoder = Params.load(), Encoder.read(paths.ENCODER)
+    declaration = Declaration.read(paths.compiled("evaluate"))
+    table = read(paths.TRAINING_SET)
+    splits = {split: rows_of(table, split) for split in SPLITS}
+    for split in SCORED:
+        refuse_unusable(split, splits[split][encoder.label])
+    labels = {split: np.array(splits[split][encoder.label].to_pylist(), dtype=np.bool_) for split in SCORED}
+    probabilities = foretold({split: splits[split] for split in SCORED}, encoder)
+    found = {split: scores(labels[split], probabilities[split]) for split in SCORED}
+    hashes = {path.as_posix(): content_hash(path) for path in (paths.TRAINING_SET, paths.ENCODER, paths.MODEL)}
+    counts = {split: rows.num_rows for split, rows in splits.items()}
+    write_json(paths.METRICS, found)
+    for name, points in plots(labels["test"], probabilities["test"]).items():
+        write_json(paths.PLOTS / f"{name}.json", points)
+    write_text(paths.CARD, card(declaration, encoder, params, counts, found, hashes))
+    return {"rows": counts["test"], "auc": found["test"]["auc"], "accuracy": found["test"]["accuracy"]}
+
+
+def foretold(splits: dict[Split, pa.Table], encoder: Encoder) -> dict[Split, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+    """Each row's probability, through the whole saved model and from raw values, as a request would be answered."""
+    from knownat.model import load, predict
+
+    model = load(paths.MODEL, encoder)
+    names = [i.name for i in encoder.inputs]
+    columns = {split: {name: rows[name].to_pylist() for name in names} for split, rows in splits.items()}
+    return {split: predict(model, encoder, columns[split]).astype(np.float64) for split in splits}
+
+
+if __name__ == "__main__":
+    run_stage("evaluate", main, *sys.argv[1:])

@@ -1,0 +1,73 @@
+"""Training: the weights of the best epoch, the same for the same rows, settings and seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from knownat.encoder import Encoder
+from knownat.network import core
+from knownat.params import TrainSettings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+STEPS_PER_EXECUTION = 32
+SCORED_ROWS = 4096
+
+Arrays = tuple[tuple[NDArray[np.generic], ...], NDArray[np.float32]]
+
+
+def trained(
+    train: pa.Table,
+    validation: pa.Table,
+    encoder: Encoder,
+    settings: TrainSettings,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> tuple[keras.Model, list[float]]:
+    """The network with its best epoch's weights, and the validation loss of each epoch."""
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(settings.seed)
+    tf.config.experimental.enable_op_determinism()
+    network = core(encoder, settings)
+    steps = settings.epochs * math.ceil(train.num_rows / settings.batch_size)
+    network.compile(
+        # the rate falls to nothing over all epochs, so that the last ones only polish
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)),
+        loss="binary_crossentropy",
+        steps_per_execution=STEPS_PER_EXECUTION,
+    )
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True)
+    history = network.fit(
+        batches(arrays(train, encoder), settings),
+        epochs=settings.epochs,
+        validation_data=tf.data.Dataset.from_tensor_slices(arrays(validation, encoder)).batch(SCORED_ROWS),
+        callbacks=[stop, *callbacks],
+        shuffle=False,
+        verbose=0,
+    )
+    return network, history.history["val_loss"]
+
+
+def arrays(table: pa.Table, encoder: Encoder) -> Arrays:
+    """What the core reads, in its order, and the label as a column of 0 and 1."""
+    floats = [table[name].to_numpy() for name in encoder.float_columns]
+    matrix = [np.column_stack(floats).astype(np.float32)] if floats else []
+    places = [table[i.name].to_numpy().astype(np.int32).reshape(-1, 1) for i in encoder.indexed]
+    return (*matrix, *places), table[encoder.label_columns[True]].to_numpy().astype(np.float32).reshape(-1, 1)
+
+
+def batches(rows: Arrays, settings: TrainSettings) -> tf.data.Dataset:
+    """Rows in a drawn order, cut into batches once, and the batches shuffled anew each epoch: nothing goes row by row."""
+    inputs, label = rows
+    order = np.random.default_rng(settings.seed).permutation(len(label))
+    slices = (tuple(values[order] for values in inputs), label[order])
+    cut = tf.data.Dataset.from_tensor_slices(slices).batch(settings.batch_size)
+    count = math.ceil(len(label) / settings.batch_size)
+    return cut.cache().shuffle(count, seed=settings.seed, reshuffle_each_iteration=True).prefetch(2)
