@@ -13,6 +13,7 @@ COLUMNS = ("auc", "accuracy", "pr_auc", "log_loss", "brier", "calibration_error"
 
 
 def card(
+    *,
     declaration: Declaration,
     encoder: Encoder,
     params: Params,
@@ -46,7 +47,9 @@ def _score_rows(scores: Mapping[str, Any]) -> list[list[str]]:
     for split, found in scores.items():
         rows.append([split, str(found["rows"]), *(f"{found[name]:.4f}" for name in COLUMNS)])
         majority = found["majority"]
-        rows.append([f"{split}, majority", "", *(f"{majority[name]:.4f}" if name in majority else "" for name in COLUMNS)])
+        rows.append(
+            [f"{split}, majority", "", *(f"{majority[name]:.4f}" if name in majority else "" for name in COLUMNS)]
+        )
     return rows
 
 
@@ -57,12 +60,13 @@ def _input_rows(declaration: Declaration, encoder: Encoder) -> list[list[str]]:
 
 
 def _description(feature: ModelInput) -> str:
-    """Falls back on the view's; a window is named after what is counted in it."""
-    text = feature.feature.declared.description or feature.view.description
-    return f"{text}, the last {feature.feature.window}" if feature.feature.window else text
+    window = f"last {feature.feature.window}" if feature.feature.window else ""
+    return ", ".join(text for text in (feature.feature.declared.description, window) if text)
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table; a bar or a line break in a text does not break it."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in line)} |" for line in lines)
+    return "\n".join(
+        f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in line)} |" for line in lines
+    )

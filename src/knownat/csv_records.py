@@ -52,8 +52,8 @@ def records(stream: BinaryIO, name: str) -> Iterator[Record]:
         start, body = lines.number, _without_end(raw)
         if not body:
             continue
-        if fields := _simple_fields(body):
-            yield Record(start, fields, body)
+        if simple := _simple_fields(body):
+            yield Record(start, simple, body)
             continue
         taken = [raw]
         try:

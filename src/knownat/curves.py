@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 from pathlib import Path
-from typing import Self
 
 import keras
 from dvclive import Live

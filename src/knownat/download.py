@@ -47,7 +47,9 @@ def download(uri: str, path: Path, table: str) -> None:
 
 
 def shown(uri: str) -> str:
-    """The URI without what may be secret: a user with a password, a signature."""
+    """The URI without what may be secret: a user with a password, a signature. A local path stays as it is."""
+    if "://" not in uri:
+        return uri
     bare = re.sub(r"://[^/@]*@", "://", uri)
     version = re.search(r"[?&](versionId=[^&]*)", bare)
     return bare.partition("?")[0] + (f"?{version[1]}" if version else "")

@@ -53,7 +53,7 @@ class Number(Model):
 
 
 class Category(Model):
-    """A word, or a whole number as one, by its place in the vocabulary; null, "" and unseen share the place after it."""
+    """A word, or a whole number as one, by its place in the vocabulary; null, "" and unseen go after it."""
 
     name: str
     dtype: Literal["string", "int64"]

@@ -30,7 +30,9 @@ def load(path: Path, encoder: Encoder) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise KnownatError(f"{path} is no model that can be loaded safely; run `dvc repro train` to make it anew.") from error
+        raise KnownatError(
+            f"{path} is no model that can be loaded safely; run `dvc repro train` to make it anew."
+        ) from error
     expected = {i.name: "string" if i.dtype == "string" else "float64" for i in encoder.inputs}
     if {tensor.name: tensor.dtype for tensor in model.inputs} != expected:
         raise KnownatError(f"{path} was not made with this encoder; run `dvc repro train` to make it anew.")
@@ -39,14 +41,19 @@ def load(path: Path, encoder: Encoder) -> keras.Model:
 
 def predict(model: keras.Model, encoder: Encoder, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float32]:
     """The probability of the label for each row; `columns` holds each input's raw values, None where there is none."""
-    _check(encoder, columns)
-    raw = {i.name: _raw(columns[i.name], is_text=i.dtype == "string") for i in encoder.inputs}
+    raw = raw_inputs(encoder, columns)
     rows = len(next(iter(raw.values())))
     parts = [
         model.predict_on_batch({name: values[start : start + BATCH_ROWS] for name, values in raw.items()})[:, 0]
         for start in range(0, rows, BATCH_ROWS)
     ]
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
+
+
+def raw_inputs(encoder: Encoder, columns: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[Any]]:
+    """The model's inputs from raw values, where None stands for a missing one."""
+    _check(encoder, columns)
+    return {i.name: _raw(columns[i.name], is_text=i.dtype == "string") for i in encoder.inputs}
 
 
 def _check(encoder: Encoder, columns: Mapping[str, Sequence[Any]]) -> None:

@@ -49,6 +49,7 @@ def write_spark(frame: DataFrame, folder: Path, key: Sequence[str], parts: int) 
     On a cluster the folder must be storage that all executors share.
     """
     schema = arrow_schema(frame.schema)
+    folder = folder.absolute()  # the workers may have been started elsewhere
     draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     draft.mkdir(parents=True)
     try:

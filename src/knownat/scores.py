@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ MOST_POINTS = 300
 
 Labels = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-Points = list[dict[str, float]]
+Points = Sequence[Mapping[str, float | str]]
 
 
 def scores(labels: Labels, probabilities: Floats) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _bins(labels: Labels, probabilities: Floats) -> list[tuple[float, float, int
     return [(float(probabilities[i].mean()), float(labels[i].mean()), int(i.sum())) for i in inside if i.any()]
 
 
-def plots(labels: Labels, probabilities: Floats) -> Mapping[str, list[dict[str, Any]]]:
+def plots(labels: Labels, probabilities: Floats) -> dict[str, Points]:
     """Name → points of each curve, and actual beside predicted of each row for the confusion matrix."""
     false_positive, true_positive, _ = metrics.roc_curve(labels, probabilities)
     precision, recall, _ = metrics.precision_recall_curve(labels, probabilities)

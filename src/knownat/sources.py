@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from knownat.download import download, shown
 from knownat.errors import KnownatError
 from knownat.params import Source
 from knownat.parquet import content_hash
@@ -17,8 +18,6 @@ def fetch(source: Source, table: str, folder: Path) -> Path:
     A remote source must be pinned by its sha256, any other may be; KnownatError if it cannot be had or is another.
     """
     if source.is_remote:
-        from knownat.download import download
-
         path = folder / "download"
         download(source.uri, path, table)
     else:
@@ -29,12 +28,12 @@ def fetch(source: Source, table: str, folder: Path) -> Path:
 
 
 def _check_pin(source: Source, table: str, seen: str) -> None:
-    option = f"sources.{table}.sha256"
+    name, option = shown(source.uri), f"sources.{table}.sha256"
     if source.sha256 is None:
-        raise KnownatError(f"{source.uri} is not pinned; if its content is the right one, set {option}={seen}.")
+        raise KnownatError(f"{name} is not pinned; if its content is the right one, set {option}={seen}.")
     if source.sha256 != seen:
         raise KnownatError(
-            f"{source.uri} has changed: its sha256 is {seen}, {option} says {source.sha256}; "
+            f"{name} has changed: its sha256 is {seen}, {option} says {source.sha256}; "
             f"if the new content is the right one, set {option}={seen}."
         )
 

@@ -64,7 +64,7 @@ def arrays(table: pa.Table, encoder: Encoder) -> Arrays:
 
 
 def batches(rows: Arrays, settings: TrainSettings) -> tf.data.Dataset:
-    """Rows in a drawn order, cut into batches once, and the batches shuffled anew each epoch: nothing goes row by row."""
+    """Rows in a drawn order, cut into batches once; each epoch shuffles the batches: nothing goes row by row."""
     inputs, label = rows
     order = np.random.default_rng(settings.seed).permutation(len(label))
     slices = (tuple(values[order] for values in inputs), label[order])

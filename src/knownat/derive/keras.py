@@ -42,9 +42,11 @@ class CategoryIndex(keras.layers.Layer):  # type: ignore[misc]
     def __init__(self, vocabulary: list[str], dtype_in: str, **options: Any) -> None:
         super().__init__(**{**options, "autocast": False})
         self.vocabulary, self.dtype_in = list(vocabulary), dtype_in
-        keys = tf.constant(self.vocabulary if dtype_in == "string" else [int(word) for word in self.vocabulary], self.key)
+        keys = self.vocabulary if dtype_in == "string" else [int(word) for word in self.vocabulary]
+        # a table must hold something: without a vocabulary, place 0 is the place after it
+        keys = keys or ["" if dtype_in == "string" else 0]
         with tf.init_scope():
-            places = tf.lookup.KeyValueTensorInitializer(keys, tf.range(len(self.vocabulary)))
+            places = tf.lookup.KeyValueTensorInitializer(tf.constant(keys, self.key), tf.range(len(keys)))
             self.table = tf.lookup.StaticHashTable(places, default_value=len(self.vocabulary))
 
     @property

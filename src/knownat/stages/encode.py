@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pyarrow.compute as pc
+
 from knownat import paths
 from knownat.console import Counts, run_stage
 from knownat.declaration import Declaration, join_key
@@ -27,7 +28,7 @@ def main() -> Counts:
     label, order = declaration.outcome.name, (TIME, join_key(declaration.event.entity))
     refuse_unfit(paths.TRAINING_SET, layout, label)
     with spark_session(params.spark) as spark:
-        rows = cleaned(spark.read.parquet(str(paths.TRAINING_SET)), layout, label, *order, SPLIT)
+        rows = cleaned(spark.read.parquet(str(paths.TRAINING_SET.absolute())), layout, label, *order, SPLIT)
         # one partition in one order: a sum of doubles depends on both
         train = rows.where(rows[SPLIT] == "train").coalesce(1).sortWithinPartitions(*order)
         fitted = fit(train, layout, params.service, label)
@@ -44,7 +45,9 @@ def refuse_unfit(path: Path, layout: Layout, label: str) -> None:
     refuse_unusable("train", rows_of(table, "train")[label])
     for name in logs:
         if (pc.min(table[name]).as_py() or 0) < 0:
-            raise KnownatError(f"params.yaml: encode.{name}: log takes no negative value, and there are some; use scale.")
+            raise KnownatError(
+                f"params.yaml: encode.{name}: log takes no negative value, and there are some; use scale."
+            )
 
 
 if __name__ == "__main__":

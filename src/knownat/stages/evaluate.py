@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +18,7 @@ from knownat.encoder import Encoder
 from knownat.files import write_json, write_text
 from knownat.params import Params
 from knownat.parquet import content_hash, read
-from knownat.scores import plots, scores
+from knownat.scores import Points, plots, scores
 from knownat.splits import SPLITS, Split, refuse_unusable, rows_of
 
 SCORED: tuple[Split, ...] = ("validation", "test")
@@ -35,12 +38,14 @@ def main() -> Counts:
     counts = {split: rows.num_rows for split, rows in splits.items()}
     write_json(paths.METRICS, found)
     for name, points in plots(labels["test"], probabilities["test"]).items():
-        write_json(paths.PLOTS / f"{name}.json", points)
-    write_text(paths.CARD, card(declaration, encoder, params, counts, found, hashes))
+        write_csv(paths.PLOTS / f"{name}.csv", points)
+    write_text(paths.CARD, card(declaration=declaration, encoder=encoder, params=params, rows=counts, scores=found, hashes=hashes))
     return {"rows": counts["test"], "auc": found["test"]["auc"], "accuracy": found["test"]["accuracy"]}
 
 
-def foretold(splits: dict[Split, pa.Table], encoder: Encoder) -> dict[Split, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def foretold(
+    splits: dict[Split, pa.Table], encoder: Encoder
+) -> dict[Split, np.ndarray[tuple[int], np.dtype[np.float64]]]:
     """Each row's probability, through the whole saved model and from raw values, as a request would be answered."""
     from knownat.model import load, predict
 
@@ -48,6 +53,14 @@ def foretold(splits: dict[Split, pa.Table], encoder: Encoder) -> dict[Split, np.
     names = [i.name for i in encoder.inputs]
     columns = {split: {name: rows[name].to_pylist() for name in names} for split, rows in splits.items()}
     return {split: predict(model, encoder, columns[split]).astype(np.float64) for split in splits}
+
+
+def write_csv(path: Path, points: Points) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(points[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(points)
+    write_text(path, text.getvalue())
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from knownat import paths
 from knownat.console import Counts, run_stage
 from knownat.declaration import Declaration
+from knownat.download import shown
 from knownat.errors import KnownatError
 from knownat.params import Params, Source
 from knownat.parquet import PartWriter, content_hash
@@ -22,7 +23,7 @@ def main(table: str) -> Counts:
     # beside the outputs, since the system's own temporary folder may be too small for a large source
     with tempfile.TemporaryDirectory(prefix=f".{table}.", dir=paths.RAW) as folder:
         path = fetch(source, table, Path(folder))
-        read, parsed, rejected = _convert(path, columns, source.uri, table)
+        read, parsed, rejected = _convert(path, columns, shown(source.uri), table)
         return {"table": table, "read": read, "parsed": parsed, "rejected": rejected, "sha256": content_hash(path)}
 
 

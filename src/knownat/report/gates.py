@@ -1,0 +1,93 @@
+"""What the gates found: counts for each asset, what failed first, and all of it to look up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from knownat.report.numbers import count, listed, significant
+
+
+@dataclass(frozen=True)
+class Finding:
+    asset: str
+    column: str
+    reason: str
+    success: bool
+    found: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Asset:
+    name: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def failed(self) -> int:
+        return sum(not f.success for f in self.findings)
+
+
+@dataclass(frozen=True)
+class Gate:
+    name: str
+    assets: tuple[Asset, ...]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(f for asset in self.assets for f in asset.findings)
+
+    @property
+    def held(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.success)
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if not f.success)
+
+
+def gate(name: str, results: Sequence[dict[str, Any]]) -> Gate:
+    """A gate's result.json, by asset, in the order of judgement."""
+    findings = [
+        Finding(
+            r["asset"], r["column"] or "", r["reason"], r["success"], evidence(r["found"]), r["expectation"]["type"]
+        )
+        for r in results
+    ]
+    assets = dict.fromkeys(f.asset for f in findings)
+    return Gate(name, tuple(Asset(a, tuple(f for f in findings if f.asset == a)) for a in assets))
+
+
+def evidence(found: str) -> str:
+    """What an expectation found, in words where it is Great Expectations' JSON and as it stands where it is not."""
+    try:
+        facts = json.loads(found)
+    except ValueError:
+        return found
+    if not isinstance(facts, dict):
+        return found
+    parts = []
+    if "observed_value" in facts:
+        parts.append(_value(facts["observed_value"]))
+    if "unexpected_count" in facts:
+        of = f" of {_value(facts['element_count'])}" if "element_count" in facts else ""
+        parts.append(f"{_value(facts['unexpected_count'])}{of} break it")
+    if facts.get("missing_count"):
+        parts.append(f"{_value(facts['missing_count'])} missing")
+    if facts.get("partial_unexpected_list"):
+        parts.append(f"such as {_value(facts['partial_unexpected_list'])}")
+    return "; ".join(parts)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value).lower()
+    if isinstance(value, int):
+        return count(value)
+    if isinstance(value, float):
+        return significant(value)
+    if isinstance(value, list):
+        return listed([_value(item) for item in value])
+    return str(value)

@@ -1,0 +1,128 @@
+"""Another data set, of two tables, runs through the same stages from its own folder of YAML and SQL."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from knownat import parquet
+from tests.projects import commit, project, renamed, reproduced, run
+
+DECLARATION = Path(__file__).parent / "deliveries"
+NAMES = [
+    "parcel", "ordered_at", "depot", "distance_km", "weight_g", "is_express", "promised_on", "delivered_at",
+    "minutes_late", "deliveries", "weather", "measured_at", "rain_mm", "shipment", "is_late", "order", "record", "usual",
+    "weight_kg", "days_allowed", "depot_name", "arrived", "late_rate", "late_minutes", "grams", "median_km", "heavy_only",
+]  # fmt: skip
+
+
+def write_tables(folder: Path) -> None:
+    """Some hundred deliveries as CSV, in local time, and the weather at their depots as Parquet."""
+    draw, start = random.Random(11), datetime(2020, 1, 1)
+    lines = ["Parcel no.,ordered,depot,distance_km,weight_g,is_express,promised_on,delivered_at,minutes_late"]
+    for number in range(600):
+        ordered = start + timedelta(hours=29 * number * 0.98, minutes=draw.randrange(600))
+        depot, distance = draw.choice(["north", "south", "east", "NO"]), round(draw.uniform(1, 300), 1)
+        late = int(draw.gauss(distance - 140, 60)) + (60 if depot == "NO" else 0)
+        promised = (ordered + timedelta(days=draw.randrange(2, 9))).date()
+        delivered = datetime.combine(promised, datetime.min.time()) + timedelta(hours=12, minutes=max(late, -300))
+        lines.append(
+            f'P{number:04d},{ordered:%Y-%m-%dT%H:%M:%S},{depot},{distance if number % 37 else ""},'
+            f"{draw.randrange(50, 9000)},{draw.choice(['true', 'false'])},{promised},{delivered:%Y-%m-%d %H:%M},{late}"
+        )
+    lines += [lines[5], lines[9].replace(",south,", ",nowhere,").replace("P0008", "P9999")]  # a copy, a stray depot
+    (folder / "deliveries.csv").write_text("\n".join(lines) + "\n")
+    moments = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=36 * n) for n in range(480)]
+    rows = [(depot, moment, round(draw.expovariate(1), 2)) for depot in ("north", "south", "east") for moment in moments]
+    columns = {name: [row[i] for row in rows] for i, name in enumerate(("depot", "measured_at", "rain_mm"))}
+    pq.write_table(pa.table(columns), folder / "weather.parquet")
+
+
+@pytest.fixture(scope="module")
+def deliveries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The second data set's project, reproduced once."""
+    source = tmp_path_factory.mktemp("declared") / "deliveries"
+    shutil.copytree(DECLARATION, source)
+    write_tables(source)
+    folder = project(tmp_path_factory.mktemp("deliveries"), source)
+    reproduced(folder)
+    commit(folder)
+    return folder
+
+
+def scores(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "metrics" / "scores.json").read_text())
+    return found
+
+
+def test_a_second_data_set_runs_without_python_of_its_own(deliveries: Path) -> None:
+    """Two tables, a window view, a SQL view, a ttl and a local time zone make a training set and a scored model."""
+    training_set = pq.read_table(deliveries / "data" / "training_set.parquet")
+    assert [name for name in training_set.column_names if "__" in name][0] == "order__distance_km"
+    assert training_set["weather__rain_mm"].null_count < len(training_set)
+    assert training_set["usual__median_km"].null_count < len(training_set)
+    assert "test" in scores(deliveries)
+    assert (deliveries / "report" / "index.html").stat().st_size > 1000
+
+
+def test_every_row_of_a_second_data_set_is_accounted_for(deliveries: Path) -> None:
+    """A copy counts as a duplicate, a depot that is not declared as quarantined, the rest as kept."""
+    rows = json.loads((deliveries / "metrics" / "rows.json").read_text())["tables"]["deliveries"]
+    assert (rows["read"], rows["duplicates"], sum(rows["quarantined"].values()), rows["kept"]) == (602, 1, 1, 600)
+
+
+def test_times_without_a_zone_are_read_in_the_declared_one(deliveries: Path) -> None:
+    """Midday in Oslo's winter is eleven o'clock UTC."""
+    table = parquet.read(deliveries / "data" / "tables" / "deliveries")
+    first = (deliveries / "deliveries.csv").read_text().splitlines()[1].split(",")
+    row = table.filter(pa.compute.equal(table["parcel"], first[0])).to_pylist()[0]
+    assert row["ordered_at"] == datetime.fromisoformat(first[1]).replace(tzinfo=UTC) - timedelta(hours=1)
+
+
+def test_a_second_repro_runs_nothing(deliveries: Path) -> None:
+    """Nothing has changed, so no stage runs."""
+    assert "Running stage" not in reproduced(deliveries)
+
+
+def test_a_forced_repro_writes_the_same_bytes(deliveries: Path) -> None:
+    """`dvc repro --force` leaves dvc.lock as it was, all stages."""
+    before = (deliveries / "dvc.lock").read_text()
+    reproduced(deliveries, "--force")
+    assert (deliveries / "dvc.lock").read_text() == before
+
+
+def test_a_failing_stage_leaves_the_outputs_as_they_were(deliveries: Path, tmp_path: Path) -> None:
+    """A source with a renamed column ends in one sentence, exit 1, and the raw rows of before are still there."""
+    source, raw = deliveries / "deliveries.csv", deliveries / "data" / "raw" / "deliveries.parquet"
+    good, before = source.read_text(), raw.read_bytes()
+    try:
+        source.write_text(good.replace("distance_km", "Distance", 1))
+        done = run(deliveries, "dvc", "repro")
+        assert done.returncode != 0
+        assert "error: " in done.stderr
+        assert "Distance" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert raw.read_bytes() == before
+    finally:
+        source.write_text(good)
+
+
+def test_other_names_give_the_same_scores(deliveries: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A copy in which every column, feature, view, entity and table is renamed scores the same: no name is known to src."""
+    source = tmp_path_factory.mktemp("renamed-declaration") / "declared"
+    shutil.copytree(DECLARATION, source)
+    write_tables(source)
+    new = renamed(source, NAMES)
+    weather = source / f"{new['weather']}.parquet"
+    table = pq.read_table(weather)
+    pq.write_table(table.rename_columns([new[name] for name in table.column_names]), weather)
+    folder = project(tmp_path_factory.mktemp("renamed"), source)
+    reproduced(folder)
+    assert scores(folder) == scores(deliveries)
