@@ -1,0 +1,99 @@
+"""The same declared expression gives the same value in a Spark batch and on a request."""
+
+from __future__ import annotations
+
+import math
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from knownat.declaration import Declaration, full_name
+from knownat.derive import request
+from knownat.errors import KnownatError
+from knownat.loading import load_declaration
+from knownat.params import Params
+from knownat.stages.preprocess import judge, view_frame
+from tests.projects import ROOT
+
+
+@pytest.fixture(scope="module")
+def declared() -> Declaration:
+    return load_declaration(ROOT / "feature_repo")
+
+
+@pytest.fixture(scope="module")
+def batch(declared: Declaration, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Some hundred generated campaigns, typed by Spark, and their own features."""
+    import pandas as pd
+
+    path = tmp_path_factory.mktemp("batch") / "campaigns.csv"
+    command = [sys.executable, str(ROOT / "synthetic" / "campaigns.py"), "--rows", "400", "--seed", "5", "--output", str(path)]
+    subprocess.run(command, check=True)
+    raw = pd.read_csv(path, dtype=str, keep_default_na=False)
+    columns = declared.event_table.raw_columns
+    texts = raw.rename(columns={source: name for name, source in columns.items()})[list(columns)].replace({"": None})
+    texts.insert(0, "line", range(2, len(texts) + 2))
+    observed_at = Params.load(ROOT / "params.yaml").observed_at
+    judged = judge(spark.createDataFrame(texts), declared, declared.event.table, [], observed_at)
+    judged.where("verdict = 'kept'").createOrReplaceTempView(declared.event.table)
+    rows = {row["project_id"]: row.asDict() for row in spark.table(declared.event.table).collect()}
+    features = view_frame(spark, declared, declared.feature_views["campaign"], observed_at).collect()
+    return rows, {row["project_id"]: row.asDict() for row in features}
+
+
+def sent(declared: Declaration, row: dict[str, Any]) -> dict[str, Any]:
+    """The raw fields of a stored row as a client would send them."""
+    fields = {name: row[name] for name in request.fields(declared, "launch")}
+    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in fields.items()}
+
+
+def test_a_request_gets_the_values_of_the_batch(declared: Declaration, batch: Any) -> None:
+    """Every own feature and every entity key is equal on every row; floats within 1e-12."""
+    rows, features = batch
+    assert len(rows) > 350
+    for key in random.Random(1).sample(sorted(features), 150):
+        answered = request.answer(declared, "launch", request.parsed(declared, "launch", sent(declared, rows[key])))
+        for feature in declared.feature_views["campaign"].features:
+            expected, found = features[key][feature.name], answered.features[full_name("campaign", feature.name)]
+            same = math.isclose(found, expected, rel_tol=1e-12) if isinstance(expected, float) else found == expected
+            assert same, (key, feature.name, expected, found)
+        for name, value in answered.keys.items():
+            assert value == rows[key][name]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"usd_goal_real": -5}, "usd_goal_real: -5 is below 0.01"),
+        ({"usd_goal_real": None}, "usd_goal_real is missing"),
+        ({"usd_goal_real": "much"}, "'much' is no float64"),
+        ({"country": "ZZ"}, "country: 'ZZ' is not among its values"),
+        ({"deadline": "2030-01-01"}, "duration_days"),
+        ({"launched_at": "yesterday"}, "'yesterday' is no timestamp"),
+        ({"pledged": 3}, "pledged: no field of service 'launch'"),
+        ({"usd_goal_real": True}, "True is no float64"),
+    ],
+)
+def test_a_request_out_of_bounds_is_refused_by_name(declared: Declaration, batch: Any, change: dict[str, Any], said: str) -> None:
+    """A field that is unknown, missing, of another type or beyond a bound is named."""
+    rows, features = batch
+    given = sent(declared, rows[sorted(features)[0]]) | change
+    with pytest.raises(KnownatError) as refused:
+        request.answer(declared, "launch", request.parsed(declared, "launch", given))
+    assert said in str(refused.value)
+
+
+def test_a_request_is_asked_only_for_what_is_known(declared: Declaration) -> None:
+    """launch asks for nothing that is known only once a campaign has ended; close does."""
+    assert not {"state", "pledged", "backers", "usd_pledged_real"} & set(request.fields(declared, "launch"))
+    assert {"backers", "usd_pledged_real"} <= set(request.fields(declared, "close"))
+
+
+def test_this_repository_declares_no_path_outside_itself() -> None:
+    """Sources in params.yaml are relative to the project."""
+    assert all(not Path(source.uri).is_absolute() for source in Params.load(ROOT / "params.yaml").sources.values())

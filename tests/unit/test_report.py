@@ -1,0 +1,382 @@
+"""The report is one page that needs nothing else, adds up, and cannot be written to by the data."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from knownat import paths
+from knownat.declaration import Declaration
+from knownat.encoder import Category, Encoder, Number
+from knownat.errors import KnownatError
+from knownat.files import write_json, write_text
+from knownat.parquet import write_table
+from knownat.report.histograms import of_numbers, of_words, shift
+from knownat.report.numbers import count, share, significant
+from knownat.report.svg import ticks
+from knownat.stages import report
+
+HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
+DECLARATION: dict[str, Any] = {
+    "tables": {"loans": {"key": ["loan"], "known_at": "asked_at", "columns": {}}},
+    "entities": {"loan": "loan"},
+    "event": {"table": "loans", "entity": "loan"},
+    "label": {"name": "is_repaid", "expr": "repaid", "description": f"Was it paid back? {HOSTILE}"},
+    "views": {
+        "request": {
+            "description": HOSTILE,
+            "entity": "loan",
+            "known_at": "asked_at",
+            "features": {
+                "amount": {"dtype": "float64", "description": HOSTILE},
+                "months": {"dtype": "int64"},
+                "purpose": {"dtype": "string"},
+                "branch": {"dtype": "string"},
+                "is_first": {"dtype": "bool"},
+                "rating": {"dtype": "float64"},
+            },
+        }
+    },
+    "services": {"asking": {"description": f"Will it be repaid? {HOSTILE}", "as_of": "asked_at", "views": ["request"]}},
+}
+PARAMS = """
+sources: {loans: {uri: loans.csv, observed_at: 2024-12-31}}
+service: asking
+split: {validation_from: 2024-06-01, test_from: 2024-09-01}
+train:
+  {batch_size: 8, learning_rate: 0.01, epochs: 3, layers: [4], embedding: 2, dropout: 0, l2: 0, patience: 1, seed: 0}
+"""
+START = datetime(2024, 1, 1, tzinfo=UTC)
+SCORES = {
+    "auc": 0.7512, "accuracy": 0.6901, "pr_auc": 0.66, "log_loss": 0.581, "brier": 0.2, "calibration_error": 0.03,
+    "majority": {"accuracy": 0.5814, "log_loss": 0.68}, "label_rate": 0.4186, "rows": 90,
+}  # fmt: skip
+INPUTS = [
+    Number(name="request__amount", dtype="float64", kind="log", mean=0, std=1, has_missing=True),
+    Number(name="request__months", dtype="int64", kind="scale", mean=0, std=1, has_missing=False),
+    Category(name="request__purpose", dtype="string", kind="index", vocabulary=["car", HOSTILE]),
+    Category(name="request__branch", dtype="string", kind="one_hot", vocabulary=["north"]),
+    Number(name="request__is_first", dtype="bool", kind="flag", mean=0, std=1, has_missing=False),
+    Number(name="request__rating", dtype="float64", kind="scale", mean=0, std=0, has_missing=True),
+]
+
+
+def events() -> pa.Table:
+    """A loan a day of 2024: every tenth without a label, each label known 30 days later."""
+    asked = [START + timedelta(days=day) for day in range(366)]
+    label = [None if day % 10 == 0 else day % 3 == 0 for day in range(366)]
+    known = [at + timedelta(days=30) for at in asked]
+    times = pa.timestamp("us", tz="UTC")
+    return pa.table({"asked_at": pa.array(asked, times), "is_repaid": label, "label_known_at": pa.array(known, times)})
+
+
+def training_set() -> pa.Table:
+    """What `retrieve` makes of these loans; one purpose is hostile, one column has one value, one has none."""
+    splits = []
+    for row in events().to_pylist():
+        asked, known = row["asked_at"], row["label_known_at"]
+        split = (
+            "train" if asked < START.replace(month=6) else "validation" if asked < START.replace(month=9) else "test"
+        )
+        late = split == "train" and known >= START.replace(month=6)
+        if row["is_repaid"] is not None and known <= START.replace(month=12, day=31) and not late:
+            splits.append(split)
+    rows = range(len(splits))
+    columns = {
+        "split": splits,
+        "request__amount": [None if n % 9 == 0 else 100.0 * (n + 1) for n in rows],
+        "request__months": [n % 5 for n in rows],
+        "request__purpose": [HOSTILE if n % 4 == 0 else "car" for n in rows],
+        "request__branch": ["north" for _ in rows],
+        "request__is_first": [n % 2 == 0 for n in rows],
+    }
+    return pa.table({**columns, "request__rating": pa.nulls(len(splits), pa.float64())})
+
+
+def result(gate: str, *, success: bool = True) -> dict[str, Any]:
+    found = json.dumps({"unexpected_count": 0 if success else 1234, "element_count": 5678})
+    expectation = {"type": "expect_column_values_to_not_be_null", "kwargs": {}, "meta": {}}
+    reason = f"{HOSTILE} never missing in {gate}"
+    return {
+        "asset": "loans",
+        "column": "loan",
+        "reason": reason,
+        "success": success,
+        "found": found,
+        "expectation": expectation,
+    }
+
+
+@pytest.fixture
+def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with all that the stages before have written."""
+    monkeypatch.chdir(tmp_path)
+    write_text(Path("params.yaml"), PARAMS)
+    write_text(paths.compiled("report"), Declaration.model_validate(DECLARATION).model_dump_json(by_alias=True))
+    quarantined = {f"amount: {HOSTILE}": 1200, "months: missing": 34}
+    account = {"rejected": 0, "quarantined": quarantined, "duplicates": 7, "filtered": {"big": 3}, "kept": 366}
+    write_json(paths.ROWS, {"tables": {"loans": {"read": 1610, **account}}, "views": {"request": 366}})
+    for gate in ("raw", "features", "training_set"):
+        write_json(paths.result(gate), [result(gate)])
+    write_table(events(), paths.TABLES / "loans" / "part-00000.parquet")
+    write_table(training_set(), paths.TRAINING_SET)
+    write_text(paths.ENCODER, Encoder(service="asking", label="is_repaid", inputs=INPUTS).model_dump_json())
+    write_text(paths.MODEL, "model")
+    for split in ("train", "validation"):
+        write_text(paths.CURVES / f"plots/metrics/loss/{split}.tsv", f"step\t{split}\n0\t0.7\n1\t0.61\n2\t0.63\n")
+    write_json(paths.METRICS, {"validation": SCORES, "test": SCORES})
+    write_text(paths.PLOTS / "roc.csv", "false_positive_rate,true_positive_rate\n0,0\n0.25,0.5\n1,1\n")
+    write_text(paths.PLOTS / "precision_recall.csv", "recall,precision\n0,1\n1,0.4186\n")
+    write_text(paths.PLOTS / "calibration.csv", "predicted,actual\n0.1,0.2\n0.9,0.8\n")
+    write_text(paths.PLOTS / "confusion.csv", "actual,predicted\n" + 1001 * "true,false\n")
+    return tmp_path
+
+
+class Outline(HTMLParser):
+    """The tags, attributes and visible words of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def page() -> str:
+    report.main()
+    return paths.REPORT.read_text()
+
+
+def rows_of(words: str) -> dict[str, list[int]]:
+    """The sums on the page: what each is of → total and parts."""
+    numbers = [
+        [int(n.replace(",", "")) for n in re.findall(r"(?<![\w-])\d[\d,]*(?![\w-])", line)]
+        for line in words.splitlines()
+    ]
+    lines = zip(words.splitlines(), numbers, strict=True)
+    return {
+        re.sub(r"^[\d,]+ (.*?) = .*", r"\1", line): found for line, found in lines if re.match(r"[\d,]+ .* = ", line)
+    }
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_the_page_needs_nothing_but_itself() -> None:
+    """No element or style of the page fetches anything, and no link leaves it."""
+    text = page()
+    for tag, attributes in Outline(text).tags:
+        assert tag not in {"script", "link", "img", "iframe", "object", "base"}
+        assert "src" not in attributes
+        assert (attributes.get("href") or "#").startswith("#")
+    assert not re.search(r"https?://|@import|url\(", text)
+
+
+def test_the_same_content_gives_the_same_bytes_wherever_it_lies(
+    pipeline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page says neither when nor where it was made."""
+    first = page()
+    copy = pipeline.with_name("another_place")
+    shutil.copytree(pipeline, copy)
+    monkeypatch.chdir(copy)
+    assert page() == first
+    assert str(pipeline) not in first
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_hostile_text_is_shown_and_never_obeyed() -> None:
+    """A description, a reason, a category or a finding that is HTML appears as text, in attributes too."""
+    text = page()
+    assert "<script" not in text
+    assert "<img" not in text
+    outline = Outline(text)
+    assert outline.words.count(HOSTILE) >= 8
+    assert not [name for _, attributes in outline.tags for name in attributes if name.startswith("on")]
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_the_rows_add_up_on_the_page() -> None:
+    """Each printed sum comes out, and they link from read over kept to the splits."""
+    sums = rows_of(Outline(page()).words)
+    assert list(sums) == ["read", "kept", "in the training set"]
+    for total, *parts in sums.values():
+        assert total == sum(parts)
+    assert sums["read"][:2] == [1610, 366]
+    assert sums["kept"][:2] == [366, len(training_set())]
+    assert sums["in the training set"][0] == len(training_set())
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_rows_that_do_not_add_up_are_refused() -> None:
+    """An account that is one row short, or of another run than the training set, makes no page."""
+    account = json.loads(paths.ROWS.read_text())
+    account["tables"]["loans"]["read"] += 1
+    write_json(paths.ROWS, account)
+    with pytest.raises(
+        KnownatError, match=r"rows\.json: the rows of table loans do not add up; run `dvc repro preprocess`"
+    ):
+        report.main()
+    account["tables"]["loans"]["read"] -= 1
+    write_json(paths.ROWS, account)
+    write_table(training_set().slice(1), paths.TRAINING_SET)
+    with pytest.raises(KnownatError, match=r"not of one run.*run `dvc repro retrieve`"):
+        report.main()
+    assert not paths.REPORT.exists()
+
+
+@pytest.mark.parametrize(
+    ("path", "stage"),
+    [
+        (paths.compiled("report"), "compile"),
+        (paths.ROWS, "preprocess"),
+        (paths.TABLES / "loans", "preprocess"),
+        (paths.result("raw"), "validate_raw"),
+        (paths.result("training_set"), "validate_training_set"),
+        (paths.TRAINING_SET, "retrieve"),
+        (paths.ENCODER, "encode"),
+        (paths.MODEL, "train"),
+        (paths.CURVES / "plots/metrics/loss/validation.tsv", "train"),
+        (paths.METRICS, "evaluate"),
+        (paths.PLOTS / "confusion.csv", "evaluate"),
+    ],
+)
+@pytest.mark.usefixtures("pipeline")
+def test_a_missing_file_is_named_with_the_command_that_makes_it(path: Path, stage: str) -> None:
+    """Whatever is missing, the sentence says which file, and what to run."""
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(KnownatError, match=rf"^{re.escape(str(path))} is missing; run `dvc repro {stage}`"):
+        report.main()
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_failures_come_first_with_reason_and_evidence() -> None:
+    """A failed expectation stands above the table of its gate and above all that held."""
+    write_json(paths.result("features"), [result("features"), result("features", success=False)])
+    words = Outline(page()).words
+    gate = words[words.index("features: ") : words.index("training_set: ")]
+    assert "1 of 2 expectations failed" in gate
+    failed, held = "1,234 of 5,678 unexpected", "0 of 5,678 unexpected"
+    assert gate.index(failed) < gate.index("passed") < gate.rindex(failed) < gate.index(held)
+    assert "raw: 1 of 1 expectations hold" in words
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_nothing_quarantined_reads_as_nothing() -> None:
+    """A clean table keeps its steps, at 0, and its sum has one part."""
+    clean = {"read": 366, "rejected": 0, "quarantined": {}, "duplicates": 0, "filtered": {}, "kept": 366}
+    write_json(paths.ROWS, {"tables": {"loans": clean}, "views": {"request": 366}})
+    words = Outline(page()).words
+    assert "366 read = 366 kept\n" in words
+    assert "quarantined0" in words
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_a_column_without_values_and_one_with_one_value_are_told_apart() -> None:
+    """All missing: no histogram and no mean; one category: all of the rows are in it."""
+    words = Outline(page()).words
+    rating = words[words.index("rating", words.index("Model inputs")) :]
+    assert rating.index("no value in train") < 80
+    assert "100\N{NO-BREAK SPACE}%" in rating[:60]
+    assert "north 100\N{NO-BREAK SPACE}%" in words
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_headings_tables_and_pictures_make_sense_when_read_aloud() -> None:
+    """Headings never skip a level, header cells have a scope, and each picture has a role and a title."""
+    text = page()
+    outline = Outline(text)
+    levels = [int(tag[1]) for tag, _ in outline.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert all("scope" in attributes for tag, attributes in outline.tags if tag == "th")
+    pictures = [attributes for tag, attributes in outline.tags if tag == "svg"]
+    assert len(pictures) == 5 + 5
+    assert all(attributes["role"] == "img" for attributes in pictures)
+    assert len(re.findall(r"<svg [^>]*><title>[^<]+</title>", text)) == len(pictures)
+
+
+def test_numbers_are_written_so_that_none_is_mistaken() -> None:
+    """Thousands are separated; what is almost all or nothing is not rounded to it; nan is a dash."""
+    assert (count(1234567), significant(26989.6), significant(0.41372)) == ("1,234,567", "26,990", "0.414")
+    assert [share(part).replace("\N{NO-BREAK SPACE}", " ") for part in (0, 0.0001, 0.1234, 0.9999, 1, None)] == [
+        "0 %", "< 0.1 %", "12.3 %", "> 99.9 %", "100 %", "–",
+    ]  # fmt: skip
+    assert (significant(float("nan")), significant(0), significant(1e-7)) == ("–", "0", "1.00e−07")
+
+
+def test_the_shift_is_none_for_the_same_rows_and_whole_for_others() -> None:
+    """Total variation: 0 for equal histograms, 1 for disjoint ones, and missing counts as a bin."""
+    low, high = pa.chunked_array([[1, 2, 3]]), pa.chunked_array([[7, 8, 9]])
+    same, other = of_numbers(low, low, logs=False), of_words(low, high)
+    assert shift(same, (0, 0), (3, 3)).distance == 0
+    assert shift(other, (0, 0), (3, 3)).distance == pytest.approx(1)
+    assert shift(same, (0, 1), (3, 3)).distance == pytest.approx(1)
+    assert shift(same, (0, 0), (3, 0)) is None
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance (WCAG 2.2) of #rgb or #rrggbb."""
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * digit for digit in colour[1:])
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_and_lines_stand_out_in_light_and_in_dark(scheme: int) -> None:
+    """Text has a contrast of at least 4.5 to 1 on both grounds, lines and bars that carry meaning 3 to 1 (WCAG 2.2)."""
+    style = (Path(report.__file__).parent.parent / "report" / "page.css").read_text()
+    blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    colours = dict(re.findall(r"--([\w-]+): (#\w+);", blocks[scheme]))
+    for least, names in {4.5: ("ink", "soft", "a", "good", "bad"), 3: ("b", "axis")}.items():
+        for name in names:
+            for ground in ("ground", "panel"):
+                one, other = sorted((luminance(colours[name]), luminance(colours[ground])))
+                assert (other + 0.05) / (one + 0.05) >= least, (name, ground)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.581, 0.787), (3.0, 3.0), (0.0, 1.0e6), (-2.5, 40.0)])
+def test_ticks_hold_what_is_drawn(low: float, high: float) -> None:
+    """Ticks rise, span the values, and there are few enough to read."""
+    found = ticks(low, high)
+    assert found[0] <= low <= high <= found[-1]
+    assert list(found) == sorted(set(found))
+    assert 2 <= len(found) <= 8
+    assert all(tick == round(tick) for tick in ticks(low, high, whole=True))
+
+
+@pytest.mark.full
+@pytest.mark.usefixtures("pipeline")
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: apt-get install chromium")
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_page_fits_a_phone_and_a_desk(pipeline: Path, width: int) -> None:
+    """At either width nothing sticks out of the page sideways."""
+    page()
+    measure = "document.title = this.contentDocument.documentElement.scrollWidth"
+    frame = f'<iframe width="{width}" height="900" src="report/index.html" onload="{measure}"></iframe>'
+    (pipeline / "frame.html").write_text(frame)
+    options = [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+        "--disable-background-networking", "--disable-component-update", "--allow-file-access-from-files",
+        f"--user-data-dir={pipeline / 'browser'}", "--virtual-time-budget=2000", "--dump-dom",
+    ]  # fmt: skip
+    command = ["chromium", *options, (pipeline / "frame.html").as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    found = re.search(r"<title>(\d+)</title>", done.stdout)
+    assert found is not None
+    assert 0 < int(found.group(1)) <= width
