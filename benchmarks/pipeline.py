@@ -62,9 +62,7 @@ def environment() -> dict[str, str]:
 def reproduce(project: Path) -> list[Stage]:
     """Run the pipeline, and part its time and its imports by the lines in which DVC names the stages."""
     command = [shutil.which("dvc", path=environment()["PATH"]) or "dvc", "repro"]
-    process = subprocess.Popen(
-        command, cwd=project, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    process = subprocess.Popen(command, cwd=project, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     stages, since = [Stage("(dvc)")], time.monotonic()
     assert process.stdout is not None
     for line in process.stdout:
@@ -94,7 +92,8 @@ def write(stages: list[Stage], java: float) -> None:
     lines = [f"{'stage':<24}{'seconds':>9}{'imports':>9}"]
     lines += [f"{s.name:<24}{s.seconds:>9.1f}{s.imports:>9.1f}" for s in stages]
     lines.append(f"{'total':<24}{total:>9.1f}{imports:>9.1f}")
-    lines.append(f"imports {imports / total:.0%}; Java's start {sessions} x {java:.1f} s, {sessions * java / total:.0%}; {os.cpu_count()} cores")
+    shares = f"imports {imports / total:.0%}; Java's start {sessions} x {java:.1f} s, {sessions * java / total:.0%}"
+    lines.append(f"{shares}; {os.cpu_count()} cores")
     sys.stdout.write("\n".join(lines) + "\n")
 
 

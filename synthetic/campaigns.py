@@ -77,13 +77,11 @@ MAIN_CATEGORIES = {
     ),
     "Design": Main(
         *(-0.5, (4.03, 0.72), 4.5, -0.53, 0.06, 0.17, -0.15),
-        "Product Design 618,Design 108,Graphic Design 62,Architecture 24,Interactive Design 11,Civic Design 7,"
-        "Typography 2",
+        "Product Design 618,Design 108,Graphic Design 62,Architecture 24,Interactive Design 11,Civic Design 7,Typography 2",
     ),
     "Fashion": Main(
         *(-1.25, (3.75, 0.69), 4.2, -0.78, 0.04, 0.1, -0.1),
-        "Fashion 231,Apparel 177,Accessories 81,Jewelry 28,Footwear 27,Ready-to-wear 26,Childrenswear 8,Couture 6,"
-        "Pet Fashion 3",
+        "Fashion 231,Apparel 177,Accessories 81,Jewelry 28,Footwear 27,Ready-to-wear 26,Childrenswear 8,Couture 6,Pet Fashion 3",
     ),
     "Film & Video": Main(
         *(-0.6, (3.85, 0.75), 3.4, -1.09, -0.03, -0.15, 0.07),
@@ -98,8 +96,7 @@ MAIN_CATEGORIES = {
     ),
     "Games": Main(
         *(-0.58, (3.85, 0.77), 4.2, -0.5, 0.05, 0.17, 0.15),
-        "Tabletop Games 388,Video Games 330,Games 84,Playing Cards 75,Mobile Games 53,Live Games 33,Gaming Hardware 8,"
-        "Puzzles 5",
+        "Tabletop Games 388,Video Games 330,Games 84,Playing Cards 75,Mobile Games 53,Live Games 33,Gaming Hardware 8,Puzzles 5",
     ),
     "Journalism": Main(
         *(-2.09, (3.57, 0.80), 3.0, -1.02, -0.02, 0.07, -0.12),
@@ -357,9 +354,7 @@ def names(rng: np.random.Generator, rows: int) -> list[str]:
     counts = pick(rng, WORD_COUNT_WEIGHTS, rows) + 1
     # every third word from the end is a noun, so that no name ends in "of"
     lists = [text.split() for text in (NOUNS, ADJECTIVES, JOINERS)]
-    words = [
-        [lists[i % 3][w] for w in pick(rng, [1.0] * len(lists[i % 3]), rows)] for i in range(len(WORD_COUNT_WEIGHTS))
-    ]
+    words = [[lists[i % 3][w] for w in pick(rng, [1.0] * len(lists[i % 3]), rows)] for i in range(len(WORD_COUNT_WEIGHTS))]
     form = pick(rng, [*FORM_SHARES.values(), 1 - sum(FORM_SHARES.values())], rows)
     marks = {mark: rng.random(rows) < share for mark, share in MARK_SHARES.items()}
     place = rng.random(rows)

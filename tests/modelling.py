@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 
 from knownat import paths
 from knownat.declaration import Declaration
+from knownat.files import write_json
+from knownat.parquet import content_hash
 
 DECLARATION: dict[str, Any] = {
     "tables": {"orders": {"key": ["number"], "known_at": "placed_at", "columns": {}}},
@@ -104,4 +106,6 @@ def project(folder: Path, table: pa.Table, encode: str = "") -> None:
     text = declaration().model_dump_json(by_alias=True, exclude_defaults=True)
     for stage in ("encode", "evaluate"):
         (folder / paths.compiled(stage)).write_text(text, encoding="utf-8")
+    passed = {"gate": "training_set", "data": {paths.TRAINING_SET.as_posix(): content_hash(folder / paths.TRAINING_SET)}}
+    write_json(folder / paths.verdict("training_set"), passed)
     (folder / "params.yaml").write_text(PARAMS.format(encode=encode), encoding="utf-8")

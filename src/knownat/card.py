@@ -8,6 +8,7 @@ from typing import Any
 from knownat.declaration import Declaration, ModelInput
 from knownat.encoder import Encoder
 from knownat.params import Params
+from knownat.splits import Split
 
 COLUMNS = ("auc", "accuracy", "pr_auc", "log_loss", "brier", "calibration_error")
 
@@ -17,8 +18,8 @@ def card(
     declaration: Declaration,
     encoder: Encoder,
     params: Params,
-    rows: Mapping[str, int],
-    scores: Mapping[str, Any],
+    rows: Mapping[Split, int],
+    scores: Mapping[Split, Any],
     hashes: Mapping[str, str],
 ) -> str:
     """The same content gives the same text: no date, no commit."""
@@ -42,21 +43,18 @@ def card(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _score_rows(scores: Mapping[str, Any]) -> list[list[str]]:
+def _score_rows(scores: Mapping[Split, Any]) -> list[list[str]]:
     rows = []
     for split, found in scores.items():
         rows.append([split, str(found["rows"]), *(f"{found[name]:.4f}" for name in COLUMNS)])
         majority = found["majority"]
-        rows.append(
-            [f"{split}, majority", "", *(f"{majority[name]:.4f}" if name in majority else "" for name in COLUMNS)]
-        )
+        rows.append([f"{split}, majority", "", *(f"{majority[name]:.4f}" if name in majority else "" for name in COLUMNS)])
     return rows
 
 
 def _input_rows(declaration: Declaration, encoder: Encoder) -> list[list[str]]:
-    kinds = {i.name: i.kind for i in encoder.inputs}
-    inputs = declaration.inputs(encoder.service)
-    return [[f"`{i.name}`", i.feature.dtype, kinds[i.name], _description(i)] for i in inputs]
+    declared = {i.name: i for i in declaration.inputs(encoder.service)}
+    return [[f"`{i.name}`", i.dtype, i.kind, _description(declared[i.name])] for i in encoder.inputs]
 
 
 def _description(feature: ModelInput) -> str:
@@ -67,6 +65,4 @@ def _description(feature: ModelInput) -> str:
 def _table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table; a bar or a line break in a text does not break it."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(
-        f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in line)} |" for line in lines
-    )
+    return "\n".join(f"| {' | '.join(' '.join(cell.replace('|', chr(92) + '|').split()) for cell in line)} |" for line in lines)

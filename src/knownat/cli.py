@@ -85,10 +85,9 @@ def predict(
 
     [probability] = model.predict(model.load(paths.MODEL, encoder), encoder, {item.name: [item.value] for item in inputs})
     typer.echo(f"{declaration.outcome.name}: {probability:.4f} (service {service}, as of {as_of:%Y-%m-%d %H:%M:%S} UTC)")
-    for item in inputs:
-        if item.status not in {"computed", "known"}:
-            late = f", known only at {item.known_at:%Y-%m-%d %H:%M:%S} UTC" if item.status == "too new" and item.known_at else ""
-            typer.echo(f"  not used: {item.name} ({item.status}{late})")
+    for item in (item for item in inputs if item.status not in {"computed", "known"}):
+        since = f", known at {item.known_at:%Y-%m-%d %H:%M:%S} UTC" if item.status in {"too new", "stale"} and item.known_at else ""
+        typer.echo(f"  not used: {item.name} ({item.status}{since})")
 
 
 def _declaration() -> Declaration:

@@ -14,7 +14,7 @@ SECONDS_BETWEEN_LINES = 3
 NAMES = {"loss": "loss/train", "val_loss": "loss/validation"}
 
 
-class Curves(keras.callbacks.Callback):  # type: ignore[misc]
+class Curves(keras.callbacks.Callback):
     """Writes the losses of each epoch to `folder`, by epoch and never by the clock."""
 
     def __init__(self, folder: Path, epochs: int) -> None:

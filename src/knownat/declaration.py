@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from knownat.errors import KnownatError
 
@@ -21,13 +21,15 @@ Dtype = Literal["string", "int64", "float64", "bool", "timestamp", "date"]
 FeatureDtype = Literal["string", "int64", "float64", "bool"]
 Aggregation = Literal["count", "sum", "mean"]
 
-KNOWN_AT = re.compile(r"^\s*(\w+)(?:\s*\+\s*INTERVAL\s+(\d+)\s+(SECOND|MINUTE|HOUR|DAY)S?)?\s*$", re.IGNORECASE)
-SPAN = re.compile(r"^([1-9]\d*)([smhd])$")
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+KNOWN_AT = re.compile(r"\s*(\w+)(?:\s*\+\s*INTERVAL\s+([0-9]+)\s+(SECOND|MINUTE|HOUR|DAY)S?)?\s*", re.IGNORECASE | re.ASCII)
+SPAN = re.compile(r"([1-9][0-9]*)([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
+LONGEST = 100 * 366 * 86400  # a century in seconds: longer is a slip of the pen, and would not fit a timedelta
 
 
 def _name(value: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", value):
+    if not NAME.fullmatch(value):
         raise ValueError(f"'{value}' is no name: write lower_case words joined by single underscores")
     return value
 
@@ -35,18 +37,38 @@ def _name(value: str) -> str:
 def _instant(value: object) -> object:
     """Dates and times as ISO text in UTC, so that a bound reads the same from YAML and from JSON."""
     if isinstance(value, datetime):
-        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC).isoformat()
-    return value.isoformat() if isinstance(value, date) else value
+        return in_utc(value).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("a bound is a number, a date or a time")
+    return value
+
+
+def _allowed(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("a value is a text or a whole number; quote what is meant as a text")
+    return value
+
+
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC; what has no zone is meant in UTC. Raises ValueError where UTC would leave the years 1 to 9999."""
+    try:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{moment} lies outside the years 1 to 9999 in UTC") from error
 
 
 def _span(value: str) -> str:
-    if not SPAN.match(value):
+    found = SPAN.fullmatch(value)
+    if found is None or int(found[1][:12]) * SECONDS[found[2]] > LONGEST:
         raise ValueError(f"'{value}' is no length of time: write a positive number and s, m, h or d, such as 30d")
     return value
 
 
 def _known_at(value: str) -> str:
-    if not KNOWN_AT.match(value):
+    found = KNOWN_AT.fullmatch(value)
+    if found is None or (found[2] and int(found[2][:12]) * SECONDS[found[3].lower()] > LONGEST):
         raise ValueError(f"'{value}' is no moment: write a timestamp column, optionally + INTERVAL 1 DAY")
     return value
 
@@ -55,11 +77,12 @@ Name = Annotated[str, AfterValidator(_name)]
 Span = Annotated[str, AfterValidator(_span)]
 Moment = Annotated[str, AfterValidator(_known_at)]
 Bound = Annotated[int | float | str, BeforeValidator(_instant)]
+Allowed = Annotated[str | int, BeforeValidator(_allowed)]
 
 
 def span(text: str) -> timedelta:
     """`30d` as a timedelta."""
-    number, unit = SPAN.match(text).groups()  # type: ignore[union-attr]
+    number, unit = SPAN.fullmatch(text).groups()  # type: ignore[union-attr]
     return timedelta(seconds=int(number) * SECONDS[unit])
 
 
@@ -72,7 +95,7 @@ class KnownAt:
 
     @classmethod
     def parse(cls, text: str) -> KnownAt:
-        column, number, unit = KNOWN_AT.match(text).groups()  # type: ignore[union-attr]
+        column, number, unit = KNOWN_AT.fullmatch(text).groups()  # type: ignore[union-attr]
         return cls(column, timedelta(seconds=int(number) * SECONDS[unit.lower()]) if number else timedelta())
 
 
@@ -86,14 +109,14 @@ class Constraints(Model):
     required: bool = False
     min: Bound | None = None
     max: Bound | None = None
-    values: list[str | int] | None = None
+    values: list[Allowed] | None = None
 
 
 class Column(Constraints):
     """A column of a table: read from the file (`from`, by default its own name) or computed (`expr`)."""
 
     dtype: Dtype
-    source: str | None = Field(None, alias="from")
+    source: str | None = Field(None, alias="from", min_length=1)
     expr: str | None = None
     known_at: Name | None = None
     description: str = ""
@@ -140,7 +163,7 @@ class View(Model):
 
     description: str = ""
     entity: Name | None = None
-    entities: list[Name] | None = None
+    entities: list[Name] | None = Field(None, min_length=1)
     table: Name | None = None
     known_at: Moment | None = None
     ttl: Span | None = None
@@ -232,7 +255,10 @@ class Declaration(Model):
         """The compiled declaration of one stage (JSON)."""
         if not path.exists():
             raise KnownatError(f"{path} is missing; run `dvc repro compile` (or `dvc pull`) to make it.")
-        return cls.model_validate_json(path.read_bytes())
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise KnownatError(f"{path} is of another version or damaged; run `dvc repro -f compile` to make it anew.") from error
 
     @property
     def outcome(self) -> Label:
@@ -248,7 +274,7 @@ class Declaration(Model):
     @cached_property
     def feature_views(self) -> dict[str, FeatureView]:
         """Every feature view by its full name, in declared order."""
-        return {view.name: view for stem in self.views for view in self._expand(stem)}
+        return {view.name: view for stem in self.views for view in self.expanded(stem)}
 
     def inputs(self, service: str) -> list[ModelInput]:
         """The features that a service's model reads, in declared order."""
@@ -260,7 +286,8 @@ class Declaration(Model):
             raise KnownatError(f"params.yaml: service: there is no service '{name}'; declared: {', '.join(self.services)}.")
         return self.services[name]
 
-    def _expand(self, stem: str) -> Iterator[FeatureView]:
+    def expanded(self, stem: str) -> Iterator[FeatureView]:
+        """The feature views of one file: one for each of its entities."""
         view = self.views[stem]
         table = view.table or self.event.table
         moment = KnownAt.parse(view.known_at) if view.known_at else None

@@ -24,13 +24,11 @@ REMEDIES = {
 def download(uri: str, path: Path, table: str) -> None:
     """Write the remote file to `path`; KnownatError if the server does not give it."""
     from aiohttp import ClientError
-    from botocore.exceptions import BotoCoreError  # type: ignore[import-untyped]  # it has no types
+    from botocore.exceptions import BotoCoreError  # it has no types
 
     scheme = urlsplit(uri).scheme
     if scheme not in REMEDIES:
-        raise KnownatError(
-            f"{shown(uri)} is neither https://, http:// nor s3://; set sources.{table}.uri to one of them."
-        )
+        raise KnownatError(f"{shown(uri)} is neither https://, http:// nor s3://; set sources.{table}.uri to one of them.")
     for attempt in range(1, ATTEMPTS + 1):
         try:
             _copy(uri, path)

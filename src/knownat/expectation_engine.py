@@ -65,7 +65,8 @@ def _outcome(asset: str, rows: int, found: Any) -> Outcome:
     raised = record["exception_info"]
     problem = _exception(raised)
     evidence = {key: value for key in SHOWN if (value := record["result"].get(key)) is not None}
-    evidence = {key: value[:5] if isinstance(value, list) else value for key, value in evidence.items()}
+    if "partial_unexpected_list" in evidence:
+        evidence["partial_unexpected_list"] = evidence["partial_unexpected_list"][:5]
     return Outcome(
         asset=asset,
         expectation=configuration["type"],

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import exp, parser, tokens
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
-from sqlglot.parser import Parser
-from sqlglot.tokens import Tokenizer
 
 from knownat.functions import ANY, FUNCTIONS, NUMERIC, DuckDB, Spark, literal_text, same_kind
 
@@ -34,13 +32,13 @@ class Refused(ValueError):
 class _Plain(Dialect):
     """SQL whose functions are names only."""
 
-    class Tokenizer(Tokenizer):
+    class Tokenizer(tokens.Tokenizer):
         STRING_ESCAPES = ["'", "\\"]
 
-    class Parser(Parser):
+    class Parser(parser.Parser):
         FUNCTIONS: dict[str, Callable[..., exp.Expression]] = {}
         NO_PAREN_FUNCTIONS: dict[object, type[exp.Expression]] = {}
-        FUNCTION_PARSERS = {"CAST": Parser.FUNCTION_PARSERS["CAST"]}
+        FUNCTION_PARSERS = {"CAST": parser.Parser.FUNCTION_PARSERS["CAST"]}
 
 
 @dataclass(frozen=True)
@@ -214,7 +212,9 @@ class _Renderer:
     def _between(self, node: exp.Between) -> Value:
         v, low, high = _unified([self.render(node.this), self.render(node.args["low"]), self.render(node.args["high"])], node)
         return Value(
-            "bool", f"({v.spark} BETWEEN {low.spark} AND {high.spark})", f"({v.duckdb} BETWEEN {low.duckdb} AND {high.duckdb})"
+            "bool",
+            f"({v.spark} BETWEEN {low.spark} AND {high.spark})",
+            f"({v.duckdb} BETWEEN {low.duckdb} AND {high.duckdb})",
         )
 
     def _case(self, node: exp.Case) -> Value:

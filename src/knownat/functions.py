@@ -9,6 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlglot import exp
 
@@ -120,14 +121,12 @@ def _substring(arguments: Sequence[str], constants: Sequence[Constant]) -> str:
     return f"substring({arguments[0]}, {constants[1]}, {constants[2]})"
 
 
-def _both(text: str) -> dict[str, Rendering]:
+def _both(text: str) -> dict[str, Any]:
     return {"spark": template(text), "duckdb": template(text)}
 
 
 def _part(name: str, spark: str, duckdb: str) -> Function:
-    return Function(
-        f"{name}(time)", (TIMES,), "int64", template(f"CAST({spark} AS BIGINT)"), template(f"CAST({duckdb} AS BIGINT)")
-    )
+    return Function(f"{name}(time)", (TIMES,), "int64", template(f"CAST({spark} AS BIGINT)"), template(f"CAST({duckdb} AS BIGINT)"))
 
 
 def _ascii(name: str, source: str, target: str) -> Function:

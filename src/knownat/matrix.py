@@ -24,14 +24,14 @@ def encode(rows: DataFrame, fitted: Fitted, *others: str) -> pa.Table:
 
 
 def _missing(columns: dict[str, Number]) -> list[Column]:
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     return [F.col(column).isNull().cast("float").alias(f"{column}_missing") for column in columns]
 
 
 def _outputs(fitted: Fitted) -> list[Column]:
     from pyspark.ml.functions import vector_to_array
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     layout = fitted.layout
     vectors = [*hot([LABEL, *layout.columns("one_hot")]), *([SCALED] if layout.scaled else [])]
@@ -47,7 +47,7 @@ def _named(table: pa.Table, fitted: Fitted, others: tuple[str, ...]) -> pa.Table
     import pyarrow as pa
 
     layout, encoder = fitted.layout, fitted.encoder
-    label = _vectors(table, *hot([LABEL]), len(LABELS) + 1)
+    label = _vectors(table, hot([LABEL])[0], len(LABELS) + 1)
     scaled = dict(zip(layout.scaled, _vectors(table, SCALED, len(layout.scaled)), strict=True)) if layout.scaled else {}
     columns: dict[str, Any] = {name: table[name] for name in others}
     # an indexer that keeps unseen values has a place for them, which a label never takes

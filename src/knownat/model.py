@@ -30,9 +30,7 @@ def load(path: Path, encoder: Encoder) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise KnownatError(
-            f"{path} is no model that can be loaded safely; run `dvc repro train` to make it anew."
-        ) from error
+        raise KnownatError(f"{path} is no model that can be loaded safely; run `dvc repro train` to make it anew.") from error
     expected = {i.name: "string" if i.dtype == "string" else "float64" for i in encoder.inputs}
     if {tensor.name: tensor.dtype for tensor in model.inputs} != expected:
         raise KnownatError(f"{path} was not made with this encoder; run `dvc repro train` to make it anew.")

@@ -16,7 +16,12 @@ def core(encoder: Encoder, settings: TrainSettings) -> keras.Model:
     for number, feature in enumerate(encoder.indexed):
         # by number, not by name: a name must not change what is trained
         place = keras.Input((1,), name=f"place_{number}", dtype="int32")
-        vectors = keras.layers.Embedding(feature.size, settings.embedding, name=f"embedding_{number}")(place)
+        vectors = keras.layers.Embedding(
+            feature.size,
+            settings.embedding,
+            embeddings_regularizer=keras.regularizers.L2(settings.l2),
+            name=f"embedding_{number}",
+        )(place)
         parts.append(keras.layers.Flatten(name=f"flat_{number}")(vectors))
         inputs.append(place)
     hidden = keras.layers.Concatenate(name="columns")(parts) if len(parts) > 1 else parts[0]

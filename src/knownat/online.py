@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feast import FeatureStore
-from feast.infra.key_encoding_utils import EntityKeyProto  # type: ignore[attr-defined]
+from feast.infra.key_encoding_utils import EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import feast_value_type_to_python_type
 
@@ -72,9 +72,7 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
 def filled_store(declaration: Declaration, observed_at: datetime) -> FeatureStore:
     """The store, an embedded one filled where it is missing or behind the feature views on disk."""
     path = embedded_path()
-    if path is not None and (
-        not path.exists() or not _marker(path).exists() or _marker(path).read_text() != content(declaration)
-    ):
+    if path is not None and (not path.exists() or not _marker(path).exists() or _marker(path).read_text() != content(declaration)):
         materialize(declaration, observed_at)
     return open_store(declaration)
 

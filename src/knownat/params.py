@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from knownat.declaration import Model, Name
+from knownat.declaration import Model, Name, in_utc
 from knownat.errors import KnownatError
 from knownat.loading import read_yaml, validated
 
@@ -20,7 +20,7 @@ def _utc(value: object) -> object:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     if isinstance(value, datetime):
-        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC)
+        return in_utc(value)
     return datetime(value.year, value.month, value.day, tzinfo=UTC) if isinstance(value, date) else value
 
 
@@ -69,13 +69,13 @@ class SparkSettings(Model):
 
 class PreprocessSettings(Model):
     filters: list[Name] = []
-    partitions: int = Field(4, gt=0)
+    partitions: int = Field(default=4, gt=0)
 
 
 class ValidateSettings(Model):
     """`max_bad_share`: the share of raw rows that may be unreadable before the raw gate fails."""
 
-    max_bad_share: float = Field(0.05, ge=0, le=1)
+    max_bad_share: float = Field(default=0.05, ge=0, le=1)
 
 
 class TrainSettings(Model):
@@ -96,7 +96,7 @@ class Params(Model):
     split: Split
     spark: SparkSettings = SparkSettings()
     preprocess: PreprocessSettings = PreprocessSettings()
-    validate_: ValidateSettings = Field(ValidateSettings(), alias="validate")
+    validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")
     encode: dict[str, EncodingKind] = {}
     train: TrainSettings
 

@@ -161,9 +161,7 @@ class PartWriter:
         )
         return self
 
-    def __exit__(
-        self, error: type[BaseException] | None, value: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, error: type[BaseException] | None, value: BaseException | None, at: TracebackType | None) -> None:
         try:
             if error is None and self._waiting.num_rows:
                 self._write_group(self._waiting)
@@ -223,9 +221,7 @@ def _repeated(keys: pa.Table) -> str | None:
 
 def _refuse_repeated(folder: Path, key: Sequence[str], repeated: list[str]) -> None:
     if repeated:
-        raise KnownatError(
-            f"{folder} is not written: {', '.join(key)} must be unique, and {min(repeated)} occurs more than once."
-        )
+        raise KnownatError(f"{folder} is not written: {', '.join(key)} must be unique, and {min(repeated)} occurs more than once.")
 
 
 def _discard_leftovers(draft: Path) -> None:

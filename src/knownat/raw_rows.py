@@ -78,9 +78,7 @@ def _from_csv(stream: BinaryIO, columns: Mapping[str, str], name: str) -> Iterat
     yield _batch(parsed, rejected, columns, positions)
 
 
-def _batch(
-    parsed: Sequence[Record], rejected: Sequence[Record], columns: Mapping[str, str], positions: Sequence[int]
-) -> Batch:
+def _batch(parsed: Sequence[Record], rejected: Sequence[Record], columns: Mapping[str, str], positions: Sequence[int]) -> Batch:
     texts = list(zip(*(record.fields for record in parsed), strict=True)) or [()] * (max(positions) + 1)
     arrays = [_nulls(pa.array(texts[position], pa.string())) for position in positions]
     lines = pa.array([record.line for record in parsed], pa.int64())

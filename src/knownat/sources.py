@@ -57,14 +57,10 @@ def _generate(source: Source, table: str, output: Path) -> Path:
     if source.rows is None or source.seed is None:
         raise KnownatError(f"{source.uri} is a generator script: set sources.{table}.rows and sources.{table}.seed.")
     command = [sys.executable, str(script), "--rows", str(source.rows), "--seed", str(source.seed)]
-    run = subprocess.run(
-        [*command, "--output", str(output)], capture_output=True, text=True, errors="replace", check=False
-    )
+    run = subprocess.run([*command, "--output", str(output)], capture_output=True, text=True, errors="replace", check=False)
     if run.returncode:
         last = (run.stderr.strip().splitlines() or ["no message"])[-1]
-        raise KnownatError(
-            f"The generator {source.uri} failed with exit code {run.returncode} ({last}); mend the script."
-        )
+        raise KnownatError(f"The generator {source.uri} failed with exit code {run.returncode} ({last}); mend the script.")
     if not output.is_file():
         raise KnownatError(f"The generator {source.uri} wrote nothing to its --output; mend the script.")
     return output

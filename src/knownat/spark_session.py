@@ -150,9 +150,7 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def _sigterm_as_exit() -> Iterator[None]:
     """Let SIGTERM unwind the block, so that the JVM and scratch folders go; a handler of somebody else's stays."""
-    is_ours = threading.current_thread() is threading.main_thread() and (
-        signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
-    )
+    is_ours = threading.current_thread() is threading.main_thread() and (signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
     if is_ours:
         signal.signal(signal.SIGTERM, _exit)
     try:

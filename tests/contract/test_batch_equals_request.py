@@ -15,9 +15,10 @@ from pyspark.sql import SparkSession
 from knownat.declaration import Declaration, full_name
 from knownat.derive import request
 from knownat.errors import KnownatError
+from knownat.judging import judge
 from knownat.loading import load_declaration
 from knownat.params import Params
-from knownat.stages.preprocess import judge, view_frame
+from knownat.stages.preprocess import view_frame
 from tests.projects import ROOT
 
 

@@ -75,9 +75,7 @@ def test_what_is_no_number_is_missing(encoder_and_matrix: tuple[Encoder, pa.Tabl
     rows = training_set().slice(0, 2)
     for name, values in odd.items():
         rows = rows.set_column(rows.column_names.index(name), name, pa.array(values, pa.float64(), from_pandas=False))
-    floats, stars, _ = layers_of(
-        encoder, rows.set_column(rows.column_names.index("basket__stars"), "basket__stars", [[1.5, 3.0]])
-    )
+    floats, stars, _ = layers_of(encoder, rows.set_column(rows.column_names.index("basket__stars"), "basket__stars", [[1.5, 3.0]]))
     found = dict(zip(encoder.float_columns, floats.T, strict=True))
     for name in odd:
         assert found[name].tolist() == [0, 0]

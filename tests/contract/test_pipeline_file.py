@@ -14,9 +14,7 @@ from knownat.params import Params
 from tests.imports import closure
 from tests.projects import ROOT
 
-STAGES: dict[str, Any] = {
-    name: stage.get("do", stage) for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items()
-}
+STAGES: dict[str, Any] = {name: stage.get("do", stage) for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items()}
 LOADED_BY_NAME = {"retrieve": {"src/knownat/offline_store/duckdb.py"}}
 
 
@@ -31,7 +29,7 @@ def files(stage: str, key: str) -> list[str]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_a_verb_and_a_module(stage: str) -> None:
     """`ingest` is what `knownat.stages.ingest` does; a gate is `validate` and its name."""
-    verb = stage.split("_")[0]
+    verb = stage.split("_", maxsplit=1)[0]
     assert module(stage) == f"knownat.stages.{verb}"
 
 

@@ -7,7 +7,6 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,8 @@ def real(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Itera
     text = (ROOT / "params.yaml").read_text().replace("uri: synthetic/campaigns.py", f"uri: {REAL.resolve()}")
     (folder / "params.yaml").write_text(text)
     services = folder / "feature_repo" / "services.yaml"
-    services.write_text(services.read_text().replace("views: [campaign, category_history", "views: [campaign, outcome, category_history", 1))
+    text = services.read_text().replace("views: [campaign, category_history", "views: [campaign, outcome, category_history", 1)
+    services.write_text(text)
     before = Path.cwd()
     os.chdir(folder)
     try:
@@ -157,5 +157,3 @@ def _same(found: Any, expected: Any) -> bool:
     if found is None or expected is None:
         return found is expected
     return bool(found == expected) if isinstance(expected, int) else math.isclose(found, expected, rel_tol=1e-12)
-
-

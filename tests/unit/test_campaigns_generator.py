@@ -53,8 +53,7 @@ def test_same_rows_and_seed_give_the_same_bytes(tmp_path: Path) -> None:
     for folder in folders:
         folder.mkdir()
     one, two, other = (
-        [sha256(path) for path in generate(folder, 2_000, seed)]
-        for folder, seed in zip(folders, (1, 1, 2), strict=True)
+        [sha256(path) for path in generate(folder, 2_000, seed)] for folder, seed in zip(folders, (1, 1, 2), strict=True)
     )
     assert one == two
     assert not set(one) & set(other)
@@ -180,10 +179,7 @@ def test_probability_is_calibrated(scored: pd.DataFrame) -> None:
     """Among rows of about the same probability, that share succeeds."""
     is_successful = (scored["state"] == "successful").astype(float)
     tenths = pd.qcut(scored["probability"], 10)
-    gap = (
-        is_successful.groupby(tenths, observed=True).mean()
-        - scored.groupby(tenths, observed=True)["probability"].mean()
-    )
+    gap = is_successful.groupby(tenths, observed=True).mean() - scored.groupby(tenths, observed=True)["probability"].mean()
     assert gap.abs().max() < 0.03
 
 

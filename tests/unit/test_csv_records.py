@@ -13,9 +13,7 @@ from knownat.csv_records import MAX_RECORD_BYTES, Record, records
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\ufeff"), max_size=12)
 CELL = st.one_of(TEXT, st.text('",\r\n a', max_size=8))
 TABLE = st.integers(2, 4).flatmap(lambda width: st.lists(st.lists(CELL, min_size=width, max_size=width), max_size=6))
-PLAIN_ROW = st.lists(
-    st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=5), min_size=3, max_size=3
-)
+PLAIN_ROW = st.lists(st.text(st.characters(codec="utf-8", categories=["L", "N"]), min_size=1, max_size=5), min_size=3, max_size=3)
 # with \n alone as its line end, csv.writer leaves a carriage return unquoted, which RFC 4180 does not know
 WRITERS = [("\r\n", csv.QUOTE_MINIMAL), ("\r\n", csv.QUOTE_ALL), ("\n", csv.QUOTE_ALL)]
 DAMAGE = [b'x"y,b,c', b'"x"y,b,c', b"a,\xff,c", b"a,\0,c", b'a,b,"never closed', b"a,b\rb,c", b'"', b'a,"",b"']

@@ -110,8 +110,7 @@ def test_words_are_known_by_the_train_split_alone(result: tuple[Encoder, pa.Tabl
     is_other = [not word or word == "blå" for word in training_set()["basket__colour"].to_pylist()]
     assert (matrix["basket__colour__other"].to_numpy() == is_other).all()
     assert (
-        matrix["basket__colour=東京 🎈"].to_numpy()
-        == [w == "東京 🎈" for w in training_set()["basket__colour"].to_pylist()]
+        matrix["basket__colour=東京 🎈"].to_numpy() == [w == "東京 🎈" for w in training_set()["basket__colour"].to_pylist()]
     ).all()
 
 

@@ -38,9 +38,7 @@ def test_a_misspelt_input_is_refused_with_the_nearest_name() -> None:
         plan(declaration(), "early", {"basket__prise": "log"})
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"), [("basket__colour", "log"), ("basket__price", "index"), ("basket__is_gift", "log")]
-)
+@pytest.mark.parametrize(("name", "kind"), [("basket__colour", "log"), ("basket__price", "index"), ("basket__is_gift", "log")])
 def test_a_kind_that_does_not_fit_the_dtype_is_refused(name: str, kind: str) -> None:
     """One sentence names the input, the kind and what would fit."""
     with pytest.raises(KnownatError, match=rf"encode\.{name}: '{kind}' does not fit .*; use "):

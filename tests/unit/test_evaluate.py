@@ -69,9 +69,7 @@ def evaluated(folder: Path, monkeypatch: pytest.MonkeyPatch, **columns: Any) -> 
     evaluate.main()
 
 
-def test_evaluation_gives_the_same_bytes_and_says_what_it_is_made_from(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_evaluation_gives_the_same_bytes_and_says_what_it_is_made_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Metrics by split, a plot each, and a card with descriptions, rows, parameters and hashes."""
     found = []
     for name in ("a", "b"):

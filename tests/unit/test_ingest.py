@@ -197,8 +197,6 @@ def test_quoted_texts_survive_the_whole_stage() -> None:
     """Quotes, commas, newlines and letters of any script reach the Parquet file unchanged."""
     texts = ['N,0"', "two\nlines", "two\r\nlines", "Größe 東京", " spaced ", '""', "'"]
     with Path("visits.csv").open("w", newline="", encoding="utf-8-sig") as file:
-        csv.writer(file).writerows(
-            [["Visit No", "at", "place"], *([str(i), "x", text] for i, text in enumerate(texts))]
-        )
+        csv.writer(file).writerows([["Visit No", "at", "place"], *([str(i), "x", text] for i, text in enumerate(texts))])
     main("visits")
     assert [row["place"] for row in raw()] == texts

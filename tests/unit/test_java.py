@@ -40,9 +40,7 @@ def started_by(home: Path) -> str:
 
 
 @pytest.mark.parametrize("release", [True, False])
-def test_system_java_17_is_chosen_over_the_wheel(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, release: bool
-) -> None:
+def test_system_java_17_is_chosen_over_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, release: bool) -> None:
     """JAVA_HOME wins when its version is 17, whether a release file says so or the program itself."""
     system = fake_java(tmp_path / "jdk 17", "17.0.15", release=release)
     monkeypatch.setenv("JAVA_HOME", str(system))
@@ -93,9 +91,7 @@ def test_the_shim_drops_exactly_one_flag(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert run.stdout.splitlines() == kept
 
 
-def test_from_java_25_on_the_package_that_is_gone_is_not_opened(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_from_java_25_on_the_package_that_is_gone_is_not_opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A Java without that package would warn on each start, so that its flag goes too."""
     monkeypatch.setenv("JAVA_HOME", str(fake_java(tmp_path / "jdk", "25.0.2")))
     command = [java_home() / "bin" / "java", "-Xmx1g", INCUBATOR, OPENED, f"{OPENED},x"]

@@ -63,9 +63,7 @@ def test_one_core_writes_the_same_bytes_as_two(written: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("partitions", [1, 7])
-def test_the_partitions_of_the_input_do_not_matter(
-    spark: SparkSession, written: Path, tmp_path: Path, partitions: int
-) -> None:
+def test_the_partitions_of_the_input_do_not_matter(spark: SparkSession, written: Path, tmp_path: Path, partitions: int) -> None:
     """The same rows, dealt out otherwise and backwards, give the same bytes."""
     frame = spark.sql(MANY).orderBy("id", ascending=False).repartition(partitions)
     parquet.write_spark(frame, tmp_path / "many", ["id"], 2)
@@ -73,9 +71,7 @@ def test_the_partitions_of_the_input_do_not_matter(
 
 
 @pytest.mark.parametrize("batch_rows", [999, 1_000_000])
-def test_the_size_of_arrow_batches_does_not_matter(
-    spark: SparkSession, written: Path, tmp_path: Path, batch_rows: int
-) -> None:
+def test_the_size_of_arrow_batches_does_not_matter(spark: SparkSession, written: Path, tmp_path: Path, batch_rows: int) -> None:
     """Small and large Arrow batches give the same bytes."""
     name = "spark.sql.execution.arrow.maxRecordsPerBatch"
     before = spark.conf.get(name)
@@ -234,7 +230,4 @@ def test_the_content_hash_follows_names_and_bytes(tmp_path: Path) -> None:
     renamed = parquet.content_hash(tmp_path / "b")
     (tmp_path / "b" / "three").write_bytes(b"3")
     assert len({first, renamed, parquet.content_hash(tmp_path / "b")}) == 3
-    assert (
-        parquet.content_hash(tmp_path / "b" / "one")
-        == "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"
-    )
+    assert parquet.content_hash(tmp_path / "b" / "one") == "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b"

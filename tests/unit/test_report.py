@@ -85,9 +85,7 @@ def training_set() -> pa.Table:
     splits = []
     for row in events().to_pylist():
         asked, known = row["asked_at"], row["label_known_at"]
-        split = (
-            "train" if asked < START.replace(month=6) else "validation" if asked < START.replace(month=9) else "test"
-        )
+        split = "train" if asked < START.replace(month=6) else "validation" if asked < START.replace(month=9) else "test"
         late = split == "train" and known >= START.replace(month=6)
         if row["is_repaid"] is not None and known <= START.replace(month=12, day=31) and not late:
             splits.append(split)
@@ -165,14 +163,9 @@ def page() -> str:
 
 def rows_of(words: str) -> dict[str, list[int]]:
     """The sums on the page: what each is of → total and parts."""
-    numbers = [
-        [int(n.replace(",", "")) for n in re.findall(r"(?<![\w-])\d[\d,]*(?![\w-])", line)]
-        for line in words.splitlines()
-    ]
+    numbers = [[int(n.replace(",", "")) for n in re.findall(r"(?<![\w-])\d[\d,]*(?![\w-])", line)] for line in words.splitlines()]
     lines = zip(words.splitlines(), numbers, strict=True)
-    return {
-        re.sub(r"^[\d,]+ (.*?) = .*", r"\1", line): found for line, found in lines if re.match(r"[\d,]+ .* = ", line)
-    }
+    return {re.sub(r"^[\d,]+ (.*?) = .*", r"\1", line): found for line, found in lines if re.match(r"[\d,]+ .* = ", line)}
 
 
 @pytest.mark.usefixtures("pipeline")
@@ -186,9 +179,7 @@ def test_the_page_needs_nothing_but_itself() -> None:
     assert not re.search(r"https?://|@import|url\(", text)
 
 
-def test_the_same_content_gives_the_same_bytes_wherever_it_lies(
-    pipeline: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_content_gives_the_same_bytes_wherever_it_lies(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The page says neither when nor where it was made."""
     first = page()
     copy = pipeline.with_name("another_place")
@@ -227,9 +218,7 @@ def test_rows_that_do_not_add_up_are_refused() -> None:
     account = json.loads(paths.ROWS.read_text())
     account["tables"]["loans"]["read"] += 1
     write_json(paths.ROWS, account)
-    with pytest.raises(
-        KnownatError, match=r"rows\.json: the rows of table loans do not add up; run `dvc repro preprocess`"
-    ):
+    with pytest.raises(KnownatError, match=r"rows\.json: the rows of table loans do not add up; run `dvc repro preprocess`"):
         report.main()
     account["tables"]["loans"]["read"] -= 1
     write_json(paths.ROWS, account)

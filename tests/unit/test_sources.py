@@ -78,9 +78,7 @@ def test_a_local_file_may_be_pinned(tmp_path: Path) -> None:
 
 def test_a_missing_local_file_is_one_sentence(tmp_path: Path) -> None:
     """A path where nothing is, or where a folder is, is named together with the option to set."""
-    assert complaint(tmp_path, "no/such.csv").startswith(
-        "no/such.csv does not exist; put the file there or set sources.vi"
-    )
+    assert complaint(tmp_path, "no/such.csv").startswith("no/such.csv does not exist; put the file there or set sources.vi")
     assert f"{tmp_path} is a folder; set sources.visits.uri" in complaint(tmp_path, tmp_path)
 
 
@@ -117,9 +115,7 @@ def test_a_download_without_the_right_pin_prints_the_hash_it_saw(tmp_path: Path,
 
 
 @pytest.mark.parametrize(("path", "requests"), [("/404", 1), ("/403", 1), ("/500", 3), ("/short", 3)])
-def test_a_server_that_does_not_give_the_file_is_one_sentence(
-    tmp_path: Path, server: str, path: str, requests: int
-) -> None:
+def test_a_server_that_does_not_give_the_file_is_one_sentence(tmp_path: Path, server: str, path: str, requests: int) -> None:
     """A refusal is final, a failure or a cut connection is tried three times; either ends in one sentence."""
     assert f"{server}{path} cannot be fetched" in complaint(tmp_path, server + path, sha256=HASH)
     assert len(Handler.seen) == requests
@@ -220,18 +216,13 @@ def _when_ready(s3fs: Any, log: Path) -> Any:
 def test_an_s3_version_is_fetched_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: Any) -> None:
     """From a versioned bucket, ?versionId= gives that version's bytes, and without it the newest ones come."""
     versions = {
-        body: s3.call_s3("put_object", Bucket="bucket", Key="x y.csv", Body=body)["VersionId"]
-        for body in (CONTENT, b"newer")
+        body: s3.call_s3("put_object", Bucket="bucket", Key="x y.csv", Body=body)["VersionId"] for body in (CONTENT, b"newer")
     }
     for body, version in versions.items():
         pin = hashlib.sha256(body).hexdigest()
         uri = f"s3://bucket/x y.csv?versionId={version}"
         assert fetch(source(uri, sha256=pin), "visits", tmp_path).read_bytes() == body
-    assert f"its sha256 is {hashlib.sha256(b'newer').hexdigest()}" in complaint(
-        tmp_path, "s3://bucket/x y.csv", sha256=HASH
-    )
+    assert f"its sha256 is {hashlib.sha256(b'newer').hexdigest()}" in complaint(tmp_path, "s3://bucket/x y.csv", sha256=HASH)
     assert "it does not exist" in complaint(tmp_path, "s3://bucket/no.csv", sha256=HASH)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-    assert "check AWS_ENDPOINT_URL, the credentials and the key" in complaint(
-        tmp_path, "s3://bucket/x y.csv", sha256=HASH
-    )
+    assert "check AWS_ENDPOINT_URL, the credentials and the key" in complaint(tmp_path, "s3://bucket/x y.csv", sha256=HASH)

@@ -91,9 +91,7 @@ def test_the_system_java_is_as_silent(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)])
 def test_no_jvm_outlives_a_killed_parent(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """When the parent is told to end in mid-job, or killed, its JVM ends within seconds."""
     environment = os.environ | {"TMPDIR": str(tmp_path)}

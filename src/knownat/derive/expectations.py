@@ -123,7 +123,8 @@ def constraints(name: str, declared: Constraints, dtype: str) -> Iterator[Expect
         yield expectation("column_values_to_not_be_null", f"{name} is required", column=name)
     if declared.min is not None or declared.max is not None:
         low, high = (_bound(value, dtype) for value in (declared.min, declared.max))
-        said = " and ".join(f"{word} {value}" for word, value in (("at least", declared.min), ("at most", declared.max)) if value is not None)
+        stated = (("at least", declared.min), ("at most", declared.max))
+        said = " and ".join(f"{word} {value}" for word, value in stated if value is not None)
         yield expectation("column_values_to_be_between", f"{name} is {said}", column=name, min_value=low, max_value=high)
     if declared.values is not None:
         yield expectation(

@@ -32,9 +32,7 @@ def entity(name: str) -> Entity:
 
 
 def source(view: declared.FeatureView) -> FileSource:
-    return FileSource(
-        name=view.name, path=f"../data/views/{view.name}", file_format=ParquetFormat(), timestamp_field="known_at"
-    )
+    return FileSource(name=view.name, path=f"../data/views/{view.name}", file_format=ParquetFormat(), timestamp_field="known_at")
 
 
 def feature_view(view: declared.FeatureView, entities: dict[str, Entity], sources: dict[str, FileSource]) -> FeatureView:

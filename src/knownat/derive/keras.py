@@ -11,7 +11,7 @@ from knownat.encoder import Category, EncodedInput, Encoder, Number
 
 
 @keras.saving.register_keras_serializable(package="knownat")
-class NumberEncoding(keras.layers.Layer):  # type: ignore[misc]
+class NumberEncoding(keras.layers.Layer):
     """(n, 1) float64 with NaN for missing → (n, 1) float32, or (n, 2) with the indicator."""
 
     def __init__(self, kind: str, mean: float, std: float, has_missing: bool, **options: Any) -> None:
@@ -36,15 +36,15 @@ class NumberEncoding(keras.layers.Layer):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable(package="knownat")
-class CategoryIndex(keras.layers.Layer):  # type: ignore[misc]
+class CategoryIndex(keras.layers.Layer):
     """(n, 1) words, or float64 taken as whole numbers → (n, 1) int32, a place in the vocabulary or the one after it."""
 
     def __init__(self, vocabulary: list[str], dtype_in: str, **options: Any) -> None:
         super().__init__(**{**options, "autocast": False})
         self.vocabulary, self.dtype_in = list(vocabulary), dtype_in
-        keys = self.vocabulary if dtype_in == "string" else [int(word) for word in self.vocabulary]
         # a table must hold something: without a vocabulary, place 0 is the place after it
-        keys = keys or ["" if dtype_in == "string" else 0]
+        words = self.vocabulary or ["0"]
+        keys = words if dtype_in == "string" else [int(word) for word in words]
         with tf.init_scope():
             places = tf.lookup.KeyValueTensorInitializer(tf.constant(keys, self.key), tf.range(len(keys)))
             self.table = tf.lookup.StaticHashTable(places, default_value=len(self.vocabulary))
@@ -65,7 +65,7 @@ class CategoryIndex(keras.layers.Layer):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable(package="knownat")
-class OneHot(keras.layers.Layer):  # type: ignore[misc]
+class OneHot(keras.layers.Layer):
     """(n, 1) places → (n, size) float32."""
 
     def __init__(self, size: int, **options: Any) -> None:
@@ -96,9 +96,7 @@ def encoded(encoder: Encoder, raw: dict[str, keras.KerasTensor]) -> list[keras.K
 
 def _encode(feature: EncodedInput, raw: keras.KerasTensor) -> keras.KerasTensor:
     if isinstance(feature, Number):
-        return NumberEncoding(
-            feature.kind, feature.mean, feature.std, feature.has_missing, name=f"encode__{feature.name}"
-        )(raw)
+        return NumberEncoding(feature.kind, feature.mean, feature.std, feature.has_missing, name=f"encode__{feature.name}")(raw)
     return _place(feature, raw)
 
 

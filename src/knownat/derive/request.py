@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 
-from knownat.checks import dtypes, known_at
 from knownat.declaration import Constraints, Declaration, FeatureView, join_key
 from knownat.derive.spark import view_columns
 from knownat.errors import KnownatError
 from knownat.expressions import DUCKDB_TYPES, compile_expression
+from knownat.known_times import dtypes, known_at
 
 
 @dataclass(frozen=True)
@@ -148,16 +148,16 @@ def _evaluate(declaration: Declaration, values: Mapping[str, Any], wanted: Mappi
 
     table = declaration.event_table
     columns = dtypes(table)
-    raw = [f"CAST(? AS {DUCKDB_TYPES[columns[name]]}) AS \"{name}\"" for name in table.raw_columns]
+    raw = [f'CAST(? AS {DUCKDB_TYPES[columns[name]]}) AS "{name}"' for name in table.raw_columns]
     query = f"(SELECT {', '.join(raw)})"
     for name, column in table.columns.items():
         if column.expr is not None:
-            query = f"(SELECT *, {compile_expression(column.expr, columns, column.dtype).duckdb} AS \"{name}\" FROM {query})"
+            query = f'(SELECT *, {compile_expression(column.expr, columns, column.dtype).duckdb} AS "{name}" FROM {query})'
     if declaration.label is not None:
         query = f'(SELECT *, CAST(NULL AS BOOLEAN) AS "{declaration.label.name}" FROM {query})'
     chosen = ", ".join(f'{text} AS "{name}"' for name, text in wanted.items())
     sent = [_naive(values.get(name)) for name in table.raw_columns]
-    with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
+    with duckdb.connect() as connection:
         row = connection.execute(f"SELECT {chosen} FROM {query}", sent).fetchone()
     return dict(zip(wanted, row or (), strict=True))
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from knownat.checks import dtypes
 from knownat.declaration import Constraints, Declaration, FeatureView, Table, join_key
 from knownat.expressions import SPARK_TYPES, Refused, compile_expression
 from knownat.functions import Spark
+from knownat.known_times import dtypes
 
 # What a text must look like before it is cast: Spark alone would take '1d' for a number and '2015' for a date.
 PATTERNS = {
@@ -85,9 +85,7 @@ def entity_keys(declaration: Declaration, table: Table) -> dict[str, str]:
 def features(declaration: Declaration, view: FeatureView) -> dict[str, str]:
     """Feature → SQL of a row-level view."""
     columns = view_columns(declaration, view.table)
-    return {
-        f.name: compile_expression(f.declared.expr or f.name, columns, f.dtype).spark for f in view.features
-    }
+    return {f.name: compile_expression(f.declared.expr or f.name, columns, f.dtype).spark for f in view.features}
 
 
 def view_columns(declaration: Declaration, table: str) -> dict[str, str]:

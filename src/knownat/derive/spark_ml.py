@@ -53,16 +53,14 @@ class Fitted:
 
 def cleaned(rows: DataFrame, layout: Layout, label: str, *others: str) -> DataFrame:
     """The label and each input, cleaned: what is missing is null, logarithms are taken, categories are text."""
-    from pyspark.sql import functions as F  # noqa: N812 (so Spark's own documents have it)
+    from pyspark.sql import functions as F
 
-    values = [
-        _clean(F.col(name), dtype, kind).alias(layout.column(name)) for name, (dtype, kind) in layout.plan.items()
-    ]
+    values = [_clean(F.col(name), dtype, kind).alias(layout.column(name)) for name, (dtype, kind) in layout.plan.items()]
     return rows.select(*others, F.col(label).cast("string").alias(LABEL), *values)
 
 
 def _clean(value: Column, dtype: FeatureDtype, kind: Kind) -> Column:
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     if kind in {"index", "one_hot"}:
         return F.nullif(value.cast("string"), F.lit(""))
@@ -103,7 +101,7 @@ def hot(columns: Iterable[str]) -> list[str]:
 
 def _profile(train: DataFrame, layout: Layout) -> Row:
     """Of each number: how many rows have it, its mean, least and greatest."""
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions as F
 
     aggregates = [F.count("*").alias("rows")]
     for column in layout.numbers:

@@ -28,9 +28,7 @@ def windowed(rows: DataFrame, declaration: Declaration, view: FeatureView, obser
     key = quoted(view.join_key)
     steps = _steps(rows, declaration, view, observed_at)
     totals = [c for c in steps.columns if c not in {view.join_key, "known_at"}]
-    by_moment = (
-        steps.repartition(F.col(key)).groupBy(F.col(key), "known_at").agg(*[F.sum(F.col(c)).alias(c) for c in totals])
-    )
+    by_moment = steps.repartition(F.col(key)).groupBy(F.col(key), "known_at").agg(*[F.sum(F.col(c)).alias(c) for c in totals])
     so_far = Window.partitionBy(F.col(key)).orderBy("known_at").rowsBetween(Window.unboundedPreceding, Window.currentRow)
     running = by_moment.select(F.col(key), "known_at", *[F.sum(F.col(c)).over(so_far).alias(c) for c in totals])
     return running.select(F.col(key), "known_at", *[F.expr(sql).alias(name) for name, sql in _values(declaration, view)])
@@ -76,9 +74,7 @@ def _steps(rows: DataFrame, declaration: Declaration, view: FeatureView, observe
         for i, length in enumerate(lengths)
     ]
     spread = inner.select("*", F.explode(F.array(entry, *exits)).alias("step"))
-    changes = [
-        (F.col(f"step.s{w}") * F.col(f"m{i}")).alias(f"w{w}m{i}") for w in range(len(lengths)) for i in range(len(flat))
-    ]
+    changes = [(F.col(f"step.s{w}") * F.col(f"m{i}")).alias(f"w{w}m{i}") for w in range(len(lengths)) for i in range(len(flat))]
     happened = F.expr(f"step.known_at <= {literal(observed_at.isoformat(), 'timestamp')}")
     return spread.where(happened).select(F.col(quoted(view.join_key)), F.col("step.known_at"), *changes)
 

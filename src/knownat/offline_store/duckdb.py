@@ -26,12 +26,10 @@ ROW = "__row"
 
 
 class AsOfDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
-    type: Literal["knownat.offline_store.duckdb.AsOfDuckDBOfflineStore"] = (
-        "knownat.offline_store.duckdb.AsOfDuckDBOfflineStore"
-    )
+    type: Literal["knownat.offline_store.duckdb.AsOfDuckDBOfflineStore"] = "knownat.offline_store.duckdb.AsOfDuckDBOfflineStore"
 
 
-class AsOfDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]
+class AsOfDuckDBOfflineStore(DuckDBOfflineStore):
     """One output row for each input row, in the input's order; each feature as of the row's time, not older than its ttl."""
 
     @staticmethod
@@ -154,7 +152,7 @@ def _selected(view: FeatureView, source: str, features: list[str], moment: str, 
         value = f"{source}.{_quoted(feature)}"
         if view.ttl:
             age = f"spine.{_quoted(moment)} - {source}.{_quoted(view.batch_source.timestamp_field)}"
-            value = f"CASE WHEN {age} <= to_microseconds({view.ttl.total_seconds():.6f} * 1000000) THEN {value} END"
+            value = f"CASE WHEN {age} <= to_microseconds({int(view.ttl.total_seconds()) * 1_000_000}) THEN {value} END"
         name = f"{view.projection.name_to_use()}__{feature}" if full_feature_names else feature
         yield f"{value} AS {_quoted(name)}"
 

@@ -57,9 +57,7 @@ def table_flow(table: str, account: Mapping[str, Any]) -> Flow:
     return Flow(table, read, _falling("read", read, losses, "kept"), (_sum(read, "read", totals),))
 
 
-def labelled_flow(
-    flow: Flow, events: pa.Table, splits: Mapping[str, int], declaration: Declaration, params: Params
-) -> Flow:
+def labelled_flow(flow: Flow, events: pa.Table, splits: Mapping[str, int], declaration: Declaration, params: Params) -> Flow:
     """The event table's flow, continued to the training set and its splits."""
     losses = unlabelled(events, declaration, params)
     kept, rows = len(events), sum(splits.values())
@@ -88,7 +86,7 @@ def unlabelled(events: pa.Table, declaration: Declaration, params: Params) -> di
         "no label": pc.is_null(events[declaration.outcome.name]),
         f"label not known by {moment(observed_at)}": _not(pc.less_equal(events["label_known_at"], _at(observed_at))),
         f"{as_of} not reached by {moment(observed_at)}": _not(pc.less_equal(events[as_of], _at(observed_at))),
-        f"too late to train on: label known only after {moment(start)}": pc.and_(
+        f"too late to train on: label not known before {moment(start)}": pc.and_(
             early, _not(pc.less(events["label_known_at"], _at(start)))
         ),
     }

@@ -24,7 +24,7 @@ def learning(losses: Mapping[str, list[float]]) -> Markup:
     kept = Series("", [(best + 1, validation[best])], "b", dots=True)
     return chart(
         f"Loss by epoch; the lowest on validation is {score(validation[best])}, in epoch {best + 1}",
-        Axis("epoch", ticks(0, len(train))),
+        Axis("epoch", ticks(0, len(train), whole=True)),
         Axis("log loss", ticks(min(every), max(every))),
         [Series("train", _numbered(train), "a"), Series("validation", _numbered(validation), "b"), kept],
     )
@@ -81,11 +81,7 @@ def confusion(points: Points, width: float = 440, height: float = 330) -> Markup
         for j, predicted in enumerate(ANSWERS):
             rows = counts[actual, predicted]
             x, y, part = left + wide * j, top + high * i, rows / total if total else 0.0
-            parts.append(
-                cell.format(
-                    number(x + 2), number(y + 2), number(wide - 4), number(high - 4), f"{0.06 + 0.34 * part:.2f}"
-                )
-            )
+            parts.append(cell.format(number(x + 2), number(y + 2), number(wide - 4), number(high - 4), f"{0.06 + 0.34 * part:.2f}"))
             parts.append(text(x + wide / 2, y + high / 2 + 2, count(rows), "middle", "figure"))
             parts.append(text(x + wide / 2, y + high / 2 + 24, f"{share(part)} of actual {actual}", "middle", "note"))
     said = ", ".join(f"{count(counts[a, p])} actual {a} predicted {p}" for a in ANSWERS for p in ANSWERS)
@@ -104,11 +100,7 @@ def spark(name: str, histogram: Histogram, width: float = 168, height: float = 4
         if part
     ]
     if any(test):
-        steps = [
-            f"{number(wide * (i + side))} {number(height - tall * part)}"
-            for i, part in enumerate(test)
-            for side in (0, 1)
-        ]
+        steps = [f"{number(wide * (i + side))} {number(height - tall * part)}" for i, part in enumerate(test) for side in (0, 1)]
         parts.append(Markup('<path class="line b" d="M{}"/>').format("L".join(steps)))
     title = f"{name} from {histogram.low} to {histogram.high}: train as bars, test as a line"
     return picture(title, width, height, parts, "spark")

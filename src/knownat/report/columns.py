@@ -67,9 +67,7 @@ def _description(item: ModelInput) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _histogram(
-    item: ModelInput, encoded: EncodedInput, train: pa.ChunkedArray, test: pa.ChunkedArray
-) -> Histogram | None:
+def _histogram(item: ModelInput, encoded: EncodedInput, train: pa.ChunkedArray, test: pa.ChunkedArray) -> Histogram | None:
     if not len(train):
         return None
     if isinstance(encoded, Category) or item.feature.dtype == "bool":
@@ -80,9 +78,7 @@ def _histogram(
 def _encoding(encoded: EncodedInput) -> str:
     if isinstance(encoded, Category):
         number = len(encoded.vocabulary)
-        return (
-            f"{'embedded' if encoded.kind == 'index' else 'one-hot'}, {count(number)} value{'' if number == 1 else 's'}"
-        )
+        return f"{'embedded' if encoded.kind == 'index' else 'one-hot'}, {count(number)} value{'' if number == 1 else 's'}"
     manner = {"scale": "scaled", "log": "logarithm, scaled", "flag": "0 or 1"}[encoded.kind]
     return f"{manner}, missing flagged" if encoded.has_missing else manner
 

@@ -25,12 +25,12 @@ LOSSES = {"train": CURVES / "train.tsv", "validation": CURVES / "validation.tsv"
 PLOTS = ("roc", "precision_recall", "calibration", "confusion")
 HASHED = {paths.TRAINING_SET: "retrieve", paths.ENCODER: "encode", paths.MODEL: "train"}
 
-Points = list[dict[str, Any]]
+Points = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """`losses` are by epoch, for train and validation; `plots` are the points that `evaluate` kept of the test split."""
+    """`losses` are by epoch, for train and validation; `plots` are what `evaluate` kept of the test split."""
 
     declaration: Declaration
     params: Params
@@ -61,7 +61,7 @@ def collect() -> Evidence:
         encoder=Encoder.read(paths.ENCODER),
         losses={split: _curve(path) for split, path in LOSSES.items()},
         scores=_json(paths.METRICS, "evaluate"),
-        plots={name: _json(paths.PLOTS / f"{name}.json", "evaluate") for name in PLOTS},
+        plots={name: _table(paths.PLOTS / f"{name}.csv", "evaluate") for name in PLOTS},
         hashes={path.as_posix(): content_hash(made(path, stage)) for path, stage in HASHED.items()},
     )
 
@@ -86,5 +86,9 @@ def _json(path: Path, stage: str) -> Any:
 
 def _curve(path: Path) -> list[float]:
     """DVCLive's table of one metric: step and value."""
-    with made(path, "train").open(encoding="utf-8", newline="") as file:
-        return [float(row[path.stem]) for row in csv.DictReader(file, delimiter="\t")]
+    return [float(row[path.stem]) for row in _table(path, "train", "\t")]
+
+
+def _table(path: Path, stage: str, delimiter: str = ",") -> Points:
+    with made(path, stage).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter=delimiter))

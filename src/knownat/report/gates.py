@@ -51,9 +51,7 @@ class Gate:
 def gate(name: str, results: Sequence[dict[str, Any]]) -> Gate:
     """A gate's result.json, by asset, in the order of judgement."""
     findings = [
-        Finding(
-            r["asset"], r["column"] or "", r["reason"], r["success"], evidence(r["found"]), r["expectation"]["type"]
-        )
+        Finding(r["asset"], r["column"] or "", r["reason"], r["success"], evidence(r["found"]), r["expectation"]["type"])
         for r in results
     ]
     assets = dict.fromkeys(f.asset for f in findings)
@@ -73,11 +71,12 @@ def evidence(found: str) -> str:
         parts.append(_value(facts["observed_value"]))
     if "unexpected_count" in facts:
         of = f" of {_value(facts['element_count'])}" if "element_count" in facts else ""
-        parts.append(f"{_value(facts['unexpected_count'])}{of} break it")
+        parts.append(f"{_value(facts['unexpected_count'])}{of} unexpected")
     if facts.get("missing_count"):
         parts.append(f"{_value(facts['missing_count'])} missing")
-    if facts.get("partial_unexpected_list"):
-        parts.append(f"such as {_value(facts['partial_unexpected_list'])}")
+    examples = list(dict.fromkeys(_value(v) for v in facts.get("partial_unexpected_list", []) if v is not None))
+    if examples:
+        parts.append(f"such as {listed(examples)}")
     return "; ".join(parts)
 
 

@@ -6,6 +6,7 @@ import math
 from datetime import datetime, timedelta
 
 MISSING = "–"
+GAP = "\N{NO-BREAK SPACE}"
 UNITS = {"day": 86400, "hour": 3600, "minute": 60, "second": 1}
 
 
@@ -19,8 +20,8 @@ def share(part: float | None) -> str:
     if part is None or not math.isfinite(part):
         return MISSING
     if part in (0, 1):
-        return f"{part:.0%}".replace("%", " %")
-    return "< 0.1 %" if part < 0.0005 else "> 99.9 %" if part > 0.9995 else f"{100 * part:.1f} %"
+        return f"{part:.0%}".replace("%", f"{GAP}%")
+    return f"< 0.1{GAP}%" if part < 0.0005 else f"> 99.9{GAP}%" if part > 0.9995 else f"{100 * part:.1f}{GAP}%"
 
 
 def score(number: float | None) -> str:

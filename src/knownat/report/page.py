@@ -36,9 +36,7 @@ METRICS = (
     Metric("pr_auc", "PR AUC", "precision averaged over recall; higher is better, the label rate is chance"),
     Metric("log_loss", "Log loss", "surprise for each row, in nats; lower is better"),
     Metric("brier", "Brier score", "mean squared error of the probability; lower is better"),
-    Metric(
-        "calibration_error", "Calibration error", "mean gap between probability and outcome, ten bins; lower is better"
-    ),
+    Metric("calibration_error", "Calibration error", "mean gap between probability and outcome, ten bins; lower is better"),
 )
 
 

@@ -38,13 +38,13 @@ class Series:
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 
-def ticks(low: float, high: float, about: int = 5) -> tuple[float, ...]:
-    """Round numbers, evenly spaced, that hold low and high."""
+def ticks(low: float, high: float, *, whole: bool = False) -> tuple[float, ...]:
+    """Some five round numbers (or whole ones), evenly spaced, that hold low and high."""
     if not high > low:
         low, high = math.floor(low), math.floor(low) + 1
-    rough = (high - low) / about
+    rough = max((high - low) / 5, 1 if whole else 0)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= rough * (1 - 1e-9))
+    step = next(s * power for s in ((1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)) if s * power >= rough * (1 - 1e-9))
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return tuple(round(n * step, 10) for n in range(first, last + 1))
 
@@ -63,9 +63,7 @@ def picture(title: str, width: float, height: float, parts: Sequence[Markup], ki
 
 
 def text(x: float, y: float, words: str, anchor: str = "start", kind: str = "") -> Markup:
-    return Markup('<text x="{}" y="{}" text-anchor="{}" class="{}">{}</text>').format(
-        number(x), number(y), anchor, kind, words
-    )
+    return Markup('<text x="{}" y="{}" text-anchor="{}" class="{}">{}</text>').format(number(x), number(y), anchor, kind, words)
 
 
 def number(value: float) -> str:

@@ -14,6 +14,7 @@ from knownat.derive.spark_ml import Layout, cleaned, fit
 from knownat.encoder import plan
 from knownat.errors import KnownatError
 from knownat.files import write_text
+from knownat.gates import data_of, require
 from knownat.matrix import encode
 from knownat.params import Params
 from knownat.parquet import read, write_table
@@ -25,6 +26,7 @@ def main() -> Counts:
     params = Params.load()
     declaration = Declaration.read(paths.compiled("encode"))
     layout = Layout(plan(declaration, params.service, params.encode))
+    require("training_set", data_of("training_set"))
     label, order = declaration.outcome.name, (TIME, join_key(declaration.event.entity))
     refuse_unfit(paths.TRAINING_SET, layout, label)
     with spark_session(params.spark) as spark:
@@ -45,9 +47,7 @@ def refuse_unfit(path: Path, layout: Layout, label: str) -> None:
     refuse_unusable("train", rows_of(table, "train")[label])
     for name in logs:
         if (pc.min(table[name]).as_py() or 0) < 0:
-            raise KnownatError(
-                f"params.yaml: encode.{name}: log takes no negative value, and there are some; use scale."
-            )
+            raise KnownatError(f"params.yaml: encode.{name}: log takes no negative value, and there are some; use scale.")
 
 
 if __name__ == "__main__":

@@ -39,13 +39,14 @@ def main() -> Counts:
     write_json(paths.METRICS, found)
     for name, points in plots(labels["test"], probabilities["test"]).items():
         write_csv(paths.PLOTS / f"{name}.csv", points)
-    write_text(paths.CARD, card(declaration=declaration, encoder=encoder, params=params, rows=counts, scores=found, hashes=hashes))
+    write_text(
+        paths.CARD,
+        card(declaration=declaration, encoder=encoder, params=params, rows=counts, scores=found, hashes=hashes),
+    )
     return {"rows": counts["test"], "auc": found["test"]["auc"], "accuracy": found["test"]["accuracy"]}
 
 
-def foretold(
-    splits: dict[Split, pa.Table], encoder: Encoder
-) -> dict[Split, np.ndarray[tuple[int], np.dtype[np.float64]]]:
+def foretold(splits: dict[Split, pa.Table], encoder: Encoder) -> dict[Split, np.ndarray[tuple[int], np.dtype[np.float64]]]:
     """Each row's probability, through the whole saved model and from raw values, as a request would be answered."""
     from knownat.model import load, predict
 

@@ -55,9 +55,7 @@ def _convert(path: Path, columns: dict[str, str], name: str, table: str) -> tupl
         if not read:
             raise KnownatError(f"{name} has a header and no rows; sources.{table}.uri must name a table with rows.")
         if read != parsed.rows + rejected.rows:
-            raise KnownatError(
-                f"{name}: {read} records read, {parsed.rows} parsed and {rejected.rows} rejected; report it."
-            )
+            raise KnownatError(f"{name}: {read} records read, {parsed.rows} parsed and {rejected.rows} rejected; report it.")
     return read, parsed.rows, rejected.rows
 
 

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from knownat import parquet, paths
-from knownat.checks import label_known_at
 from knownat.console import Counts, run_stage
-from knownat.declaration import Declaration, FeatureView, Table, join_key, stored_key
+from knownat.declaration import Declaration, FeatureView, join_key, stored_key
 from knownat.derive import spark as sql
 from knownat.derive.expectations import stored_columns
 from knownat.derive.windows import windowed
 from knownat.errors import KnownatError
-from knownat.expressions import compile_expression
+from knownat.expressions import SPARK_TYPES
 from knownat.files import replacing, write_json
 from knownat.gates import data_of, require
+from knownat.judging import judge
 from knownat.params import Params
 from knownat.spark_session import spark_session
 
@@ -66,110 +65,9 @@ def _table(
     return {"read": read} | account
 
 
-def judge(raw: DataFrame, declaration: Declaration, name: str, filters: list[str], observed_at: datetime) -> DataFrame:
-    """The raw rows (`raw_<column>`, line), their typed columns, and what becomes of each: verdict and reasons.
-
-    In this order: not a value of its type, a bound broken, a duplicate, filtered, a bound of a row-level feature broken.
-    """
-    from pyspark.sql import functions as F
-
-    table = declaration.tables[name]
-    typed = _typed(raw, table)
-    for column, text in sql.computed(table):
-        typed = typed.withColumn(column, F.expr(text))
-    judged = typed.withColumn("reasons", F.expr(sql.reasons(chain(_not_parsed(table), _bounds(table, observed_at)))))
-    judged = _duplicates(judged, table)
-    verdict = "CASE WHEN reasons <> '' THEN 'quarantined' WHEN is_copy THEN 'duplicate'"
-    for chosen in filters:
-        if chosen in table.filters:
-            rule = compile_expression(table.filters[chosen], sql.dtypes(table), "bool").spark
-            verdict += f" WHEN NOT coalesce({rule}, FALSE) THEN 'filtered: {chosen}'"
-    judged = judged.withColumn("verdict", F.expr(f"{verdict} ELSE 'kept' END"))
-    judged = _with_label_and_keys(judged, declaration, name)
-    return _feature_bounds(judged, declaration, name)
-
-
-def _typed(raw: DataFrame, table: Table) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    values = [
-        F.expr(sql.parse(column, table.columns[column].dtype, table.timezone)).alias(column) for column in table.raw_columns
-    ]
-    return raw.select("line", *[F.col(sql.quoted(c)).alias(f"raw_{c}") for c in table.raw_columns], *values)
-
-
-def _not_parsed(table: Table) -> list[tuple[str, str]]:
-    return [
-        (f"{name}: not a {table.columns[name].dtype}", f"`raw_{name}` IS NOT NULL AND {sql.quoted(name)} IS NULL")
-        for name in table.raw_columns
-    ]
-
-
-def _bounds(table: Table, observed_at: datetime) -> list[tuple[str, str]]:
-    """A column's own bounds; that a row was known by the time it was observed; that nothing was known before its row."""
-    start = sql.quoted(table.known_at)
-    found = [b for name, column in table.columns.items() for b in sql.broken(name, column, column.dtype)]
-    if not table.columns[table.known_at].required:
-        found.append((f"{table.known_at}: missing", f"{start} IS NULL"))
-    found.append((f"{table.known_at}: after observed_at", f"{start} > {sql.literal(observed_at.isoformat(), 'timestamp')}"))
-    moments = dict.fromkeys(c.known_at for c in table.columns.values() if c.known_at and c.known_at != table.known_at)
-    return found + [(f"{m}: before {table.known_at}", f"{sql.quoted(m)} < {start}") for m in moments]
-
-
-def _duplicates(judged: DataFrame, table: Table) -> DataFrame:
-    """Among the rows without a reason: copies of another row, and rows that differ under one key."""
-    from pyspark.sql import Window
-    from pyspark.sql import functions as F
-
-    same_key = Window.partitionBy(F.expr("reasons = ''"), *[F.col(sql.quoted(key)) for key in table.key])
-    texts = F.struct(*[F.col(f"`raw_{column}`") for column in table.raw_columns])
-    return (
-        judged.withColumn("differs", F.min(texts).over(same_key) != F.max(texts).over(same_key))
-        .withColumn("is_copy", F.row_number().over(same_key.orderBy("line")) > 1)
-        .withColumn(
-            "reasons",
-            F.expr(f"CASE WHEN reasons = '' AND differs THEN '{', '.join(table.key)}: differs from another row' ELSE reasons END"),
-        )
-        .drop("differs")
-    )
-
-
-def _with_label_and_keys(judged: DataFrame, declaration: Declaration, name: str) -> DataFrame:
-    from pyspark.sql import functions as F
-
-    for key, text in sql.entity_keys(declaration, declaration.tables[name]).items():
-        judged = judged.withColumn(key, F.expr(text))
-    if name == declaration.event.table:
-        label = compile_expression(declaration.outcome.expr, sql.dtypes(declaration.event_table), "bool")
-        moment = next(iter(label_known_at(declaration)), declaration.event_table.known_at)
-        judged = judged.withColumn(declaration.outcome.name, F.expr(label.spark))
-        judged = judged.withColumn("label_known_at", F.col(sql.quoted(moment)))
-    return judged
-
-
-def _feature_bounds(judged: DataFrame, declaration: Declaration, name: str) -> DataFrame:
-    """Quarantine the kept rows that break a bound of a row-level feature; windows then never count them."""
-    from pyspark.sql import functions as F
-
-    conditions = []
-    for view in declaration.feature_views.values():
-        if view.table == name and not view.windows and view.sql is None:
-            texts = sql.features(declaration, view)
-            for feature in view.features:
-                for reason, condition in sql.broken(feature.name, feature.declared, feature.dtype):
-                    text = condition.replace(sql.quoted(feature.name), f"({texts[feature.name]})", 1)
-                    conditions.append((f"{view.name}.{reason}", text))
-    judged = judged.withColumn(
-        "reasons", F.expr(f"CASE WHEN verdict = 'kept' THEN {sql.reasons(iter(conditions))} ELSE reasons END")
-    )
-    return judged.withColumn("verdict", F.expr("CASE WHEN reasons <> '' THEN 'quarantined' ELSE verdict END"))
-
-
 def account_of(judged: DataFrame, rejected: int) -> dict[str, object]:
     """How many rows went where, each counted once, under its first reason."""
-    by = judged.selectExpr(
-        f"CASE WHEN verdict = 'quarantined' THEN concat('quarantined: ', {FIRST}) ELSE verdict END AS fate"
-    )
+    by = judged.selectExpr(f"CASE WHEN verdict = 'quarantined' THEN concat('quarantined: ', {FIRST}) ELSE verdict END AS fate")
     counts = {row["fate"]: row["count"] for row in by.groupBy("fate").count().collect()}
     quarantined = {fate.removeprefix("quarantined: "): n for fate, n in counts.items() if fate.startswith("quarantined: ")}
     filtered = {fate.removeprefix("filtered: "): n for fate, n in counts.items() if fate.startswith("filtered: ")}
@@ -223,7 +121,7 @@ def _queried(spark: SparkSession, view: FeatureView) -> DataFrame:
     from pyspark.errors import PySparkException
 
     path = Path(paths.FEATURE_REPO / "views" / f"{view.stem}.sql")
-    types = {view.join_key: "STRING", "known_at": "TIMESTAMP"} | {f.name: sql.SPARK_TYPES[f.dtype] for f in view.features}
+    types = {view.join_key: "STRING", "known_at": "TIMESTAMP"} | {f.name: SPARK_TYPES[f.dtype] for f in view.features}
     try:
         frame = spark.sql(view.sql or "")
         return frame.selectExpr(*[f"CAST({sql.quoted(n)} AS {t}) AS {sql.quoted(n)}" for n, t in types.items()])
