@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,6 +13,16 @@ from knownat.spark_session import spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:  # noqa: ARG001
+    """Where nothing may be skipped (KNOWNAT_NO_SKIP), a skip is a failure that says what is missing."""
+    report = yield
+    if report.skipped and os.environ.get("KNOWNAT_NO_SKIP"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though nothing may be here: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(scope="session")

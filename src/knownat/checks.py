@@ -56,7 +56,7 @@ def _table(where: str, table: Table) -> None:
     later = listed(sorted(_known_later(table, table.known_at)))
     expect(
         not later,
-        f"{where}.known_at: '{table.known_at}' is itself known only at {later}; name a column known with the row.",
+        f"{where}.known_at: '{table.known_at}' is itself known only at {later}; name another column.",
     )
     sources = list(table.raw_columns.values())
     twice = sorted({s for s in sources if sources.count(s) > 1})
@@ -123,7 +123,7 @@ def _label(declared: Declaration, dataset: Path) -> None:
 def _names_of_views(declared: Declaration, folder: Path) -> None:
     names = [view.name for stem in declared.views for view in declared.expanded(stem)]
     twice = dict.fromkeys(name for name in names if names.count(name) > 1)
-    expect_none(twice, f"{folder / 'views'}: {{0}} is declared twice (an entity is put before a view's name); rename one.")
+    expect_none(twice, f"{folder / 'views'}: {{0}} is declared twice (an entity's name is put first); rename one.")
     tables = [name for name in names if name in declared.tables]
     expect_none(tables, f"{folder / 'views'}: {{0}} is also the name of a table; rename one.")
 
@@ -144,8 +144,8 @@ def _own_event(declared: Declaration, where: str, view: FeatureView, as_of: str,
     of_events = bool(view.windows) and view.table == declared.event.table
     expect(
         not (of_events and view.known_at == at_once(as_of)),
-        f"{folder / 'views' / view.stem}.yaml: known_at: asked as of {as_of} (service of {where}), its windows would count the "
-        f"row's own event; write {as_of} + INTERVAL 1 DAY.",
+        f"{folder / 'views' / view.stem}.yaml: known_at: asked as of {as_of} (service of {where}), its windows would count "
+        f"the row's own event; write {as_of} + INTERVAL 1 DAY.",
     )
 
 

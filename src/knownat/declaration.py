@@ -22,7 +22,8 @@ FeatureDtype = Literal["string", "int64", "float64", "bool"]
 Aggregation = Literal["count", "sum", "mean"]
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
-KNOWN_AT = re.compile(r"\s*(\w+)(?:\s*\+\s*INTERVAL\s+([0-9]+)\s+(SECOND|MINUTE|HOUR|DAY)S?)?\s*", re.IGNORECASE | re.ASCII)
+DELAY = r"\+\s*INTERVAL\s+([0-9]+)\s+(SECOND|MINUTE|HOUR|DAY)S?"
+KNOWN_AT = re.compile(rf"\s*(\w+)(?:\s*{DELAY})?\s*", re.IGNORECASE | re.ASCII)
 SPAN = re.compile(r"([1-9][0-9]*)([smhd])")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "second": 1, "minute": 60, "hour": 3600, "day": 86400}
 LONGEST = 100 * 366 * 86400  # a century in seconds: longer is a slip of the pen, and would not fit a timedelta
@@ -52,7 +53,7 @@ def _allowed(value: object) -> object:
 
 
 def in_utc(moment: datetime) -> datetime:
-    """The moment in UTC; what has no zone is meant in UTC. Raises ValueError where UTC would leave the years 1 to 9999."""
+    """The moment in UTC; what has no zone is meant in UTC. Raises ValueError outside the years 1 to 9999."""
     try:
         return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(UTC)
     except OverflowError as error:
@@ -258,7 +259,7 @@ class Declaration(Model):
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
-            raise KnownatError(f"{path} is of another version or damaged; run `dvc repro -f compile` to make it anew.") from error
+            raise KnownatError(f"{path} is damaged or of another version; run `dvc repro -f compile`.") from error
 
     @property
     def outcome(self) -> Label:
@@ -283,7 +284,8 @@ class Declaration(Model):
 
     def service(self, name: str) -> Service:
         if name not in self.services:
-            raise KnownatError(f"params.yaml: service: there is no service '{name}'; declared: {', '.join(self.services)}.")
+            declared = ", ".join(self.services)
+            raise KnownatError(f"params.yaml: service: there is no service '{name}'; declared: {declared}.")
         return self.services[name]
 
     def expanded(self, stem: str) -> Iterator[FeatureView]:

@@ -38,7 +38,7 @@ def judge(asset: str, frame: pd.DataFrame, suite: list[Expectation]) -> tuple[li
         loaded.add_expectation(_expectation(asset, item, position))
     result = batch.validate(loaded)
     result.results.sort(key=lambda found: found.expectation_config.meta.pop(POSITION))
-    return [_outcome(asset, len(frame), found) for found in result.results], result
+    return [_outcome(asset, found) for found in result.results], result
 
 
 def _expectation(asset: str, item: Expectation, position: int) -> Any:
@@ -59,7 +59,7 @@ def _plain(configuration: dict[str, Any]) -> Expectation:
     return {"type": configuration["type"], "kwargs": kwargs, "meta": configuration.get("meta", {})}
 
 
-def _outcome(asset: str, rows: int, found: Any) -> Outcome:
+def _outcome(asset: str, found: Any) -> Outcome:
     record = found.to_json_dict()
     configuration = _plain(record["expectation_config"])
     raised = record["exception_info"]
@@ -71,7 +71,7 @@ def _outcome(asset: str, rows: int, found: Any) -> Outcome:
         asset=asset,
         expectation=configuration["type"],
         column=configuration["kwargs"].get("column"),
-        success=bool(record["success"]) and problem is None and rows > 0,
+        success=bool(record["success"]) and problem is None,
         reason=configuration["meta"].get("reason", configuration["type"]),
         found=problem or json.dumps({key: _python(value) for key, value in evidence.items()}, default=str),
         configuration=configuration,

@@ -7,8 +7,11 @@ the logarithm of zero) is null in both, and so is a result that is not finite.
 
 from __future__ import annotations
 
+import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import lru_cache
 
 import sqlglot
@@ -16,6 +19,7 @@ from sqlglot import exp, parser, tokens
 from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 
+from knownat.declaration import in_utc
 from knownat.functions import ANY, FUNCTIONS, NUMERIC, DuckDB, Spark, literal_text, same_kind
 
 SPARK_TYPES = {
@@ -23,6 +27,11 @@ SPARK_TYPES = {
 }  # fmt: skip
 DUCKDB_TYPES = SPARK_TYPES | {"string": "VARCHAR"}
 WIDER = {("int64", "float64"), ("date", "timestamp")}
+
+LONGEST_TEXT = 10_000  # characters
+DEEPEST = 40  # levels: Spark's parser and code generator manage several times as many
+LONGEST_SQL = 100_000  # characters of SQL: some functions repeat their argument, and nesting them multiplies it
+LONGEST_QUOTE = 80  # characters of an expression that a message repeats
 
 
 class Refused(ValueError):
@@ -43,7 +52,7 @@ class _Plain(Dialect):
 
 @dataclass(frozen=True)
 class Value:
-    """A part of an expression: its dtype and its text for each engine."""
+    """A part of an expression: its dtype (`null` of a bare NULL) and its text for each engine."""
 
     dtype: str
     spark: str
@@ -75,11 +84,16 @@ def compile_expression(text: str, columns: Mapping[str, str], dtype: str | None 
 
 @lru_cache(maxsize=4096)
 def _compile(text: str, columns: tuple[tuple[str, str], ...], dtype: str | None) -> Expression:
-    tree = _parse(text)
-    value = _Renderer(dict(columns)).render(tree)
+    if len(text) > LONGEST_TEXT:
+        raise Refused(f"has {len(text)} characters; compute a part of it as a column of its own")
+    try:
+        tree = _parse(text)
+        value = _Renderer(dict(columns)).render(tree)
+    except RecursionError as error:
+        raise Refused(TOO_DEEP) from error
     wanted = dtype or value.dtype
     if value.dtype == "null":
-        value = Value(wanted, f"CAST(NULL AS {SPARK_TYPES[wanted]})", f"CAST(NULL AS {DUCKDB_TYPES[wanted]})")
+        raise Refused("is null in every row; drop it")
     if value.dtype != wanted and (value.dtype, wanted) not in WIDER:
         raise Refused(f"yields {value.dtype}, but {wanted} is declared; change the dtype or convert with floor() or CAST")
     value = value.widened(wanted)
@@ -99,17 +113,20 @@ def _parse(text: str) -> exp.Expression:
         trees = sqlglot.parse(text, read=_Plain)
     except SqlglotError as error:
         details = getattr(error, "errors", None)
-        reason = details[0]["description"].rstrip(".") if details else str(error).splitlines()[0]
-        raise Refused(f"does not parse: {reason}") from error
+        near = f"at '{details[0]['highlight']}', character {details[0]['col']}" if details else "a quote is not closed"
+        raise Refused(f"does not parse: {near}; mend it there") from error
     if len(trees) != 1 or trees[0] is None:
-        raise Refused("is not one expression")
+        raise Refused("is not one expression; write one, without a semicolon")
     return trees[0]
 
 
-OFFERED = f"+ - * / %, comparisons, AND, OR, NOT, IN, BETWEEN, IS NULL, CASE, CAST, {', '.join(sorted(FUNCTIONS))}"
+TOO_DEEP = "is nested too deeply; compute a part of it as a column of its own"
+OFFERED = f"+ - * / %, comparisons, AND, OR, NOT, IN, BETWEEN, IS NULL, CASE, IF, CAST, {', '.join(sorted(FUNCTIONS))}"
 BINARY = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
 SPARK_TRY = {exp.Add: "try_add", exp.Sub: "try_subtract", exp.Mul: "try_multiply"}
 COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+# what the parser keeps beside a node's operands, and no engine here would see
+ADDITIONS = {exp.Between: {"symmetric"}, exp.Cast: {"format", "action", "default", "safe"}}
 CASTS = {
     ("int64", "float64"), ("bool", "int64"), ("timestamp", "date"), ("date", "timestamp"), ("int64", "string"), ("date", "string"),
 }  # fmt: skip
@@ -120,17 +137,27 @@ class _Renderer:
 
     def __init__(self, columns: Mapping[str, str]) -> None:
         self.columns = columns
+        self.depth = 0
 
     def render(self, node: exp.Expression) -> Value:
-        if type(node) in BINARY:
-            return self._arithmetic(node)
-        if type(node) in COMPARISONS:
-            return self._comparison(node)
-        method = getattr(self, f"_{type(node).__name__.lower()}", None)
-        if method is None:
-            raise Refused(f"uses {node.sql()}, which is not offered; offered are {OFFERED}")
-        value: Value = method(node)
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise Refused(TOO_DEEP)
+        value = self._method(node)(node)
+        if max(len(value.spark), len(value.duckdb)) > LONGEST_SQL:
+            raise Refused(TOO_DEEP)
+        self.depth -= 1
         return value
+
+    def _method(self, node: exp.Expression) -> Callable[[exp.Expression], Value]:
+        if type(node) in BINARY:
+            return self._arithmetic
+        if type(node) in COMPARISONS:
+            return self._comparison
+        method: Callable[[exp.Expression], Value] | None = getattr(self, f"_{type(node).__name__.lower()}", None)
+        if method is None or any(node.args.get(key) for key in ADDITIONS.get(type(node), ())):
+            raise Refused(f"uses {_quoted(node)}, which is not offered; offered are {OFFERED}")
+        return method
 
     def _paren(self, node: exp.Paren) -> Value:
         inner = self.render(node.this)
@@ -145,8 +172,12 @@ class _Renderer:
         if node.is_string:
             return Value("string", Spark.text(node.this), DuckDB.text(node.this))
         if node.is_int:
-            return Value("int64", f"{node.this}L", f"CAST({node.this} AS BIGINT)")
-        return Value("float64", f"{node.this}D", f"CAST({node.this} AS DOUBLE)")
+            return _integer(node)
+        number = float(node.this)
+        if not math.isfinite(number):
+            raise Refused(f"writes {_quoted(node)}, which is beyond float64; write a smaller number")
+        # read from a text, DuckDB takes the nearest double; from 0.1 it would make a decimal first
+        return Value("float64", f"{number!r}D", f"CAST('{number!r}' AS DOUBLE)")
 
     def _boolean(self, node: exp.Boolean) -> Value:
         text = "TRUE" if node.this else "FALSE"
@@ -156,8 +187,12 @@ class _Renderer:
         return Value("null", "NULL", "NULL")
 
     def _neg(self, node: exp.Neg) -> Value:
+        if isinstance(node.this, exp.Literal) and node.this.is_int:
+            return _integer(node.this, negative=True)
         inner = self._typed(node.this, NUMERIC, "-")
-        return Value(inner.dtype, f"(-{inner.spark})", f"(-{inner.duckdb})")
+        if inner.dtype == "float64":
+            return Value("float64", f"(-{inner.spark})", f"(-{inner.duckdb})")
+        return Value("int64", f"try_subtract(0L, {inner.spark})", f"TRY(-{inner.duckdb})")
 
     def _arithmetic(self, node: exp.Expression) -> Value:
         left, right = (self._typed(side, NUMERIC, BINARY[type(node)]) for side in (node.left, node.right))
@@ -198,13 +233,13 @@ class _Renderer:
 
     def _is(self, node: exp.Is) -> Value:
         if not isinstance(node.expression, exp.Null):
-            raise Refused(f"uses {node.sql()}; only IS NULL and IS NOT NULL are offered")
+            raise Refused(f"uses {_quoted(node)}; only IS NULL and IS NOT NULL are offered")
         inner = self.render(node.this)
         return Value("bool", f"({inner.spark} IS NULL)", f"({inner.duckdb} IS NULL)")
 
     def _in(self, node: exp.In) -> Value:
         if not node.expressions:
-            raise Refused(f"uses {node.sql()}; IN takes a list of values")
+            raise Refused(f"uses {_quoted(node)}; IN takes a list of values")
         head, *rest = _unified([self.render(node.this), *map(self.render, node.expressions)], node)
         spark, duckdb = (", ".join(getattr(v, engine) for v in rest) for engine in ("spark", "duckdb"))
         return Value("bool", f"({head.spark} IN ({spark}))", f"({head.duckdb} IN ({duckdb}))")
@@ -222,13 +257,12 @@ class _Renderer:
         subject = node.this
         tests = [self.render(exp.EQ(this=subject.copy(), expression=b.this.copy()) if subject else b.this) for b in branches]
         if any(test.dtype != "bool" for test in tests):
-            raise Refused(f"uses {node.sql()}, whose conditions are not all true or false; compare them with something")
+            raise Refused(f"uses {_quoted(node)}, whose conditions are not all true or false; compare them with something")
         otherwise = self.render(node.args["default"]) if node.args.get("default") else Value("null", "NULL", "NULL")
         *results, default = _unified([*(self.render(b.args["true"]) for b in branches), otherwise], node)
         spark = " ".join(f"WHEN {t.spark} THEN {r.spark}" for t, r in zip(tests, results, strict=True))
         duckdb = " ".join(f"WHEN {t.duckdb} THEN {r.duckdb}" for t, r in zip(tests, results, strict=True))
-        dtype = default.dtype if default.dtype != "null" else results[0].dtype
-        return Value(dtype, f"CASE {spark} ELSE {default.spark} END", f"CASE {duckdb} ELSE {default.duckdb} END")
+        return Value(default.dtype, f"CASE {spark} ELSE {default.spark} END", f"CASE {duckdb} ELSE {default.duckdb} END")
 
     def _if(self, node: exp.If) -> Value:
         return self._case(exp.Case(ifs=[node.copy()], default=node.args.get("false")))
@@ -238,15 +272,19 @@ class _Renderer:
         names |= {"VARCHAR": "string", "TEXT": "string", "STRING": "string", "TIMESTAMPTZ": "timestamp"}
         dtype = names.get(node.to.this.name if hasattr(node.to.this, "name") else str(node.to.this))
         inner = self.render(node.this)
-        is_date_text = isinstance(node.this, exp.Literal) and dtype in {"date", "timestamp"}
-        if dtype is None or not (inner.dtype == dtype or (inner.dtype, dtype) in CASTS or is_date_text):
-            raise Refused(f"uses {node.sql()}: {inner.dtype} is not converted to {node.to.sql()}")
-        return inner if inner.dtype == dtype else inner.widened(dtype)
+        if isinstance(node.this, exp.Literal) and node.this.is_string and dtype in {"date", "timestamp"}:
+            return _time(str(node.this.this), dtype)
+        if dtype is None or node.to.expressions or not (inner.dtype == dtype or (inner.dtype, dtype) in CASTS):
+            offered = ", ".join(f"{a} to {b}" for a, b in sorted(CASTS))
+            raise Refused(f"uses {_quoted(node)}, a conversion of {inner.dtype} that is not offered; offered are {offered}")
+        return inner.widened(dtype)
 
     def _anonymous(self, node: exp.Anonymous) -> Value:
         name = str(node.this).lower()
         if name not in FUNCTIONS:
-            raise Refused(f"uses the function '{name}', which is not on the list; offered are {OFFERED}")
+            close = difflib.get_close_matches(name, FUNCTIONS, 1)
+            remedy = f"did you mean {close[0]}?" if close else f"offered are {OFFERED}"
+            raise Refused(f"uses the function '{name}', which is not on the list; {remedy}")
         function = FUNCTIONS[name]
         values = [self.render(argument) for argument in node.expressions]
         kinds = function.kinds(len(values))
@@ -258,26 +296,50 @@ class _Renderer:
         constants = [literal_text(argument) for argument in node.expressions]
         if function.same:
             values = _unified(values, node)
+        dtype = function.returns or values[0].dtype
+        values = [v.widened(min(kind)) if v.dtype == "null" else v for v, kind in zip(values, kinds, strict=True)]
         try:
             spark = function.spark([v.spark for v in values], constants)
             duckdb = function.duckdb([v.duckdb for v in values], constants)
         except ValueError as error:
             raise Refused(f"calls {name}: {error}") from error
-        return Value(function.returns or values[-1].dtype, spark, duckdb)
+        return Value(dtype, spark, duckdb)
 
     def _typed(self, node: exp.Expression, kinds: frozenset[str] | set[str], what: str) -> Value:
         value = self.render(node)
         if value.dtype not in kinds:
-            raise Refused(f"applies {what} to {node.sql()}, a {value.dtype}; it takes {' or '.join(sorted(kinds))}")
+            raise Refused(f"applies {what} to {_quoted(node)}, a {value.dtype}; it takes {' or '.join(sorted(kinds))}")
         return value
 
 
+def _quoted(node: exp.Expression) -> str:
+    text = str(node.sql())
+    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"
+
+
+def _integer(node: exp.Literal, negative: bool = False) -> Value:
+    digits = str(node.this).lstrip("0") or "0"
+    number = int(digits) * (-1 if negative else 1) if len(digits) < 20 else 2**63
+    if not -(2**63) <= number < 2**63:
+        raise Refused(f"writes {_quoted(node)}, which does not fit 64 bits; write it with a decimal point")
+    return Value("int64", f"CAST({number} AS BIGINT)" if negative else f"{number}L", f"CAST({number} AS BIGINT)")
+
+
+def _time(text: str, dtype: str) -> Value:
+    """A date or time that is written out; without a zone it is in UTC."""
+    try:
+        moment = date.fromisoformat(text) if dtype == "date" else in_utc(datetime.fromisoformat(text)).replace(tzinfo=None)
+    except ValueError as error:
+        raise Refused(f"writes the {dtype} '{text}', which is none; write one such as {dtype} '2017-12-31'") from error
+    return Value(dtype, f"CAST('{moment}' AS {SPARK_TYPES[dtype]})", f"CAST('{moment}' AS {DUCKDB_TYPES[dtype]})")
+
+
 def _unified(values: list[Value], node: exp.Expression) -> list[Value]:
-    """The values as one dtype: the widest of them."""
+    """The values as one dtype: the widest of them; NULL takes it on, unless there is nothing else."""
     dtypes = [v.dtype for v in values if v.dtype != "null"]
     if not dtypes:
         return values
     widest = next((d for d in dtypes if all(o == d or (o, d) in WIDER for o in dtypes)), None)
     if widest is None or not same_kind(dtypes) or widest not in ANY:
-        raise Refused(f"mixes {' and '.join(dict.fromkeys(dtypes))} in {node.sql()}; convert one of them")
-    return [v if v.dtype == "null" else v.widened(widest) for v in values]
+        raise Refused(f"mixes {' and '.join(dict.fromkeys(dtypes))} in {_quoted(node)}; convert one of them")
+    return [v.widened(widest) for v in values]

@@ -6,6 +6,7 @@ alphabets, `ln(0)` is null or an error), so each rendering is chosen to give equ
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,8 @@ class Spark:
     @staticmethod
     def text(value: str) -> str:
         escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-        return f"'{escaped}'"
+        # Spark fills in its own settings for ${…}, even within a text
+        return "'" + escaped.replace("$", "\\u0024") + "'"
 
 
 class DuckDB:
@@ -74,6 +76,12 @@ def template(text: str) -> Rendering:
     return lambda arguments, _: text.format(*arguments, all=", ".join(arguments))
 
 
+# look-around and possessive repetition, which RE2 lacks; Java's intersection of classes
+UNLIKE = {"(?", "*+", "++", "?+", "}+", "&&"}
+EMPTY_CLASS = re.compile(r"\[\^?\]")
+COUNTED = re.compile(r"\{\d{1,3}(,(\d{1,3})?)?\}", re.ASCII)
+
+
 def portable_pattern(pattern: Constant) -> str:
     """A regular expression that means the same to Java and to RE2; refuses what does not.
 
@@ -84,8 +92,10 @@ def portable_pattern(pattern: Constant) -> str:
     out, position, in_class = [], 0, False
     while position < len(pattern):
         char, ahead = pattern[position], pattern[position : position + 2]
-        if ahead == "(?" or ahead in {"*+", "++", "?+", "}+"} or ahead == "&&" or (in_class and char == "["):
+        if ahead in UNLIKE or (in_class and char == "[") or (char == "[" and EMPTY_CLASS.match(pattern, position)):
             raise ValueError(f"the pattern's '{ahead}' does not mean the same in both engines; write it without")
+        if char == "{" and not in_class and not COUNTED.match(pattern, position):
+            raise ValueError("the pattern's '{' does not mean the same in both engines; write \\{ or a count such as {2,5}")
         if char == "\\":
             out.append(_escaped(ahead))
             position += 2
@@ -93,11 +103,15 @@ def portable_pattern(pattern: Constant) -> str:
         in_class = (in_class or char == "[") and char != "]"
         out.append({"$": "\\z", ".": "[^\\n]"}.get(char, char) if not in_class else char)
         position += 1
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"the pattern is no regular expression ({error}); mend it") from error
     return "".join(out)
 
 
 def _escaped(pair: str) -> str:
-    if pair in {"\\d", "\\w"} or pair[1:] in set(string.punctuation):
+    if pair in {"\\d", "\\w"} or pair[1:] in set(string.punctuation) - {"_"}:
         return pair
     raise ValueError(f"the pattern's '{pair}' does not mean the same in both engines; write it as a class such as [ ]")
 
@@ -106,7 +120,10 @@ def _regexp_replace(text: Callable[[str], str], flags: str) -> Rendering:
     def render(arguments: Sequence[str], constants: Sequence[Constant]) -> str:
         if constants[2] is None or "$" in constants[2] or "\\" in constants[2]:
             raise ValueError("the replacement must be written out, without $ or \\")
-        return f"regexp_replace({arguments[0]}, {text(portable_pattern(constants[1]))}, {arguments[2]}{flags})"
+        pattern = portable_pattern(constants[1])
+        if constants[1] is not None and re.match(constants[1], ""):
+            raise ValueError("the pattern also fits where there is nothing, which the engines replace differently; use +")
+        return f"regexp_replace({arguments[0]}, {text(pattern)}, {arguments[2]}{flags})"
 
     return render
 
@@ -116,9 +133,10 @@ def _matches(name: str, text: Callable[[str], str]) -> Rendering:
 
 
 def _substring(arguments: Sequence[str], constants: Sequence[Constant]) -> str:
-    if not all(c is not None and c.isdigit() for c in constants[1:]) or constants[1] == "0":
-        raise ValueError("position (from 1) and length must be written out as numbers")
-    return f"substring({arguments[0]}, {constants[1]}, {constants[2]})"
+    position, length = (int(c) if c is not None and len(c) < 10 else -1 for c in constants[1:])
+    if position < 1 or length < 0:
+        raise ValueError("position (from 1) and length must be written out as numbers below a thousand million")
+    return f"substring({arguments[0]}, {position}, {length})"
 
 
 def _both(text: str) -> dict[str, Any]:
@@ -135,17 +153,20 @@ def _ascii(name: str, source: str, target: str) -> Function:
 
 
 LOWER, UPPER = string.ascii_lowercase, string.ascii_uppercase
-IN_RANGE = "CASE WHEN abs({0}) < 9e18 THEN "
+IN_RANGE = "CASE WHEN {0} >= -9223372036854775808e0 AND {0} < 9223372036854775808e0 THEN "
 DAYS = "CAST({0} AS DATE)"
 
 FUNCTIONS: dict[str, Function] = {
-    "abs": Function("abs(number)", (NUMERIC,), None, template("abs({0})"), template("TRY(abs({0}))")),
+    "abs": Function(
+        "abs(number)", (NUMERIC,), None,
+        template("CASE WHEN {0} < 0 THEN try_subtract(0, {0}) ELSE {0} END"), template("TRY(abs({0}))"),
+    ),
     "ceil": Function(
-        "ceil(number)", (NUMERIC,), "int64",
+        "ceil(float64)", (frozenset({"float64"}),), "int64",
         template(IN_RANGE + "CAST(ceil({0}) AS BIGINT) END"), template(IN_RANGE + "TRY_CAST(ceil({0}) AS BIGINT) END"),
     ),
     "floor": Function(
-        "floor(number)", (NUMERIC,), "int64",
+        "floor(float64)", (frozenset({"float64"}),), "int64",
         template(IN_RANGE + "CAST(floor({0}) AS BIGINT) END"), template(IN_RANGE + "TRY_CAST(floor({0}) AS BIGINT) END"),
     ),
     "sqrt": Function("sqrt(number)", (NUMERIC,), "float64", **_both("CASE WHEN {0} >= 0 THEN sqrt(CAST({0} AS DOUBLE)) END")),
@@ -207,11 +228,17 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "date_add": Function(
         "date_add(time, days)", (TIMES, INTEGER), "date",
-        template("date_add(CAST({0} AS DATE), try_cast({1} AS INT))"),
-        template("TRY(CAST({0} AS DATE) + TRY_CAST({1} AS INTEGER))"),
+        template(
+            "CASE WHEN {1} BETWEEN datediff(DATE '0001-01-01', CAST({0} AS DATE)) "
+            "AND datediff(DATE '9999-12-31', CAST({0} AS DATE)) THEN date_add(CAST({0} AS DATE), try_cast({1} AS INT)) END"
+        ),
+        template(
+            "CASE WHEN {1} BETWEEN date_diff('day', CAST({0} AS DATE), DATE '0001-01-01') "
+            "AND date_diff('day', CAST({0} AS DATE), DATE '9999-12-31') THEN CAST({0} AS DATE) + TRY_CAST({1} AS INTEGER) END"
+        ),
     ),
     "unix_timestamp": Function(
-        "unix_timestamp(time)", (TIMES,), "int64", template("unix_timestamp(CAST({0} AS TIMESTAMP))"),
-        template("CAST(floor(epoch(CAST({0} AS TIMESTAMP))) AS BIGINT)"),
+        "unix_timestamp(time)", (TIMES,), "int64", template("unix_seconds(CAST({0} AS TIMESTAMP))"),
+        template("CAST(epoch(date_trunc('second', CAST({0} AS TIMESTAMP))) AS BIGINT)"),
     ),
 }  # fmt: skip

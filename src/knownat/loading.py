@@ -34,9 +34,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         YAMLError,
         ValueError,
         RecursionError,
-    ) as error:  # a control character, a 30th of February, a thousand brackets
+    ) as error:  # a control character, a 30th of February, endless brackets
         problem = str(error).strip().splitlines()[0]
-        raise KnownatError(f"{path} is not valid YAML: {problem}; mend it, or quote what is meant as a text.") from error
+        raise KnownatError(f"{path} is not valid YAML: {problem}; mend it, or quote what is a text.") from error
     if not isinstance(content, dict) or not content:
         raise KnownatError(f"{path} holds no keys; write `key: value` lines in it.")
     return content
@@ -64,8 +64,8 @@ def _sentence(error: ErrorDetails, model: type[BaseModel], path: Path) -> str:
     if error["type"] == "extra_forbidden":
         known = _known_keys(model, error["loc"][:-1])
         close = difflib.get_close_matches(location[-1], known, 1)
-        remedy = f"did you mean '{close[0]}'?" if close else f"use one of {', '.join(known)}." if known else "remove it."
-        return f"{where}: unknown key; {remedy}"
+        others = f"use one of {', '.join(known)}." if known else "remove it."
+        return f"{where}: unknown key; " + (f"did you mean '{close[0]}'?" if close else others)
     if error["type"] == "missing":
         return f"{where} is missing; add it."
     message = error["msg"].removeprefix("Value error, ").rstrip(".")

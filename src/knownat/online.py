@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +17,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.type_map import feast_value_type_to_python_type
 
 from knownat import paths
+from knownat.console import log
 from knownat.declaration import Declaration, FeatureView, stored_key
 from knownat.derive.feast import feast_objects
 from knownat.errors import KnownatError
@@ -45,9 +49,10 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
 
     An embedded store is filled beside the old one and then replaces it.
     """
+    log.info("filling the online store with %d feature views", len(declaration.feature_views))
     store, path = open_store(declaration), embedded_path()
     if path is None:
-        store.materialize(BEGINNING, observed_at)
+        _fill(store, observed_at)
         return len(declaration.feature_views)
     drafts = [path.with_name(f".{name}.{os.getpid()}") for name in ("online", "registry")]
     try:
@@ -60,13 +65,20 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
         fresh._registry = fresh._online_store = None
         filling = FeatureStore(config=fresh)
         filling.apply(list(feast_objects(declaration).values()))
-        filling.materialize(BEGINNING, observed_at)
+        _fill(filling, observed_at)
         os.replace(drafts[0], path)
         write_text(_marker(path), content(declaration))
     finally:
         for draft in drafts:
             draft.unlink(missing_ok=True)
     return len(declaration.feature_views)
+
+
+def _fill(store: FeatureStore, observed_at: datetime) -> None:
+    """Feast's own materialization, without what it prints and warns of along the way."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        store.materialize(BEGINNING, observed_at)
 
 
 def filled_store(declaration: Declaration, observed_at: datetime) -> FeatureStore:

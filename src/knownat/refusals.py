@@ -12,7 +12,8 @@ from knownat.known_times import dtypes, known_at
 
 # what the pipeline's own columns are called
 RESERVED = {
-    "known_at", "event_timestamp", "label_known_at", "line", "split", "reasons", "verdict", "is_copy", "differs", "is_readable",
+    "known_at", "event_timestamp", "label_known_at", "line", "split", "reasons", "verdict",
+    "is_copy", "differs", "is_readable",
 }  # fmt: skip
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from knownat.bounds import check_bounds
 from knownat.declaration import NAME, Declaration, Feature, KnownAt, Table, View, join_key, stored_key
 from knownat.errors import KnownatError
+from knownat.expressions import Expression
 from knownat.known_times import dtypes
 from knownat.refusals import (
     compiled,
@@ -22,22 +24,15 @@ from knownat.refusals import (
 
 # functions of a query that would give another value each time it runs
 RESTLESS = {
-    "RAND",
-    "RANDN",
-    "RANDOM",
-    "UUID",
-    "NOW",
-    "CURRENT_DATE",
-    "CURRENT_TIMESTAMP",
-    "CURRENT_TIME",
-    "LOCALTIMESTAMP",
-}
+    "RAND", "RANDN", "RANDOM", "UUID", "SHUFFLE", "MONOTONICALLY_INCREASING_ID",
+    "NOW", "CURRENT_DATE", "CURRENT_TIMESTAMP", "CURRENT_TIME", "LOCALTIMESTAMP",
+}  # fmt: skip
 
 
 def check_view(declared: Declaration, stem: str, folder: Path) -> None:
     """Raises KnownatError for the first thing that is wrong with the view of this file."""
     view, where, dataset = declared.views[stem], f"{folder / 'views' / stem}.yaml", folder / "dataset.yaml"
-    expect(NAME.fullmatch(stem) is not None, f"{where}: name the file in lower_case words joined by single underscores.")
+    expect(NAME.fullmatch(stem) is not None, f"{where}: name the file in lower_case words joined by underscores.")
     expect((view.entity is None) != (view.entities is None), f"{where}: give it an entity or entities, one of the two.")
     name = view.table or declared.event.table
     expect(name in declared.tables, f"{where}: table: there is no table '{name}'; declare it in {dataset}.")
@@ -50,8 +45,11 @@ def check_view(declared: Declaration, stem: str, folder: Path) -> None:
         return
     moment = _moment(where, view, table)
     _kind(where, view)
-    for feature, declaration in view.features.items():
-        _feature(f"{where}: features.{feature}", feature, declaration, declared, name, moment)
+    columns = dtypes(table) | ({declared.outcome.name: "bool"} if name == declared.event.table else {})
+    for feature in view.features:
+        here = f"{where}: features.{feature}"
+        expression = _feature(here, feature, view.features[feature], columns)
+        expect_known(here, expression, declared, table, moment.column)
 
 
 def _names(where: str, view: View, declared: Declaration) -> None:
@@ -72,8 +70,8 @@ def _moment(where: str, view: View, table: Table) -> KnownAt:
     moments = {table.known_at, *(column.known_at for column in table.columns.values() if column.known_at)}
     expect(
         moment.column in moments,
-        f"{where}: known_at: no column is known at '{moment.column}', so nothing says that it comes after {table.known_at}; "
-        f"write known_at: {moment.column} beside the columns known from then on, or use {table.known_at}.",
+        f"{where}: known_at: no column is known at '{moment.column}', so nothing says that it comes after "
+        f"{table.known_at}; write known_at: {moment.column} beside the columns known from then on.",
     )
     return moment
 
@@ -90,17 +88,14 @@ def _kind(where: str, view: View) -> None:
     expect_none(plain[:1], f"{where}: features.{{0}}: in a windowed view each needs agg: count, sum or mean.")
 
 
-def _feature(where: str, name: str, feature: Feature, declared: Declaration, table: str, moment: KnownAt) -> None:
+def _feature(where: str, name: str, feature: Feature, columns: Mapping[str, str]) -> Expression:
     if feature.agg == "count" and feature.expr is None:
         expect(feature.dtype == "int64", f"{where}.dtype: a count is int64; say so.")
-        return
-    columns = dtypes(declared.tables[table])
-    if table == declared.event.table:
-        columns |= {declared.outcome.name: "bool"}
+        return compiled(where, "1", columns)
     expression = compiled(f"{where}.expr", feature.expr or name, columns, None if feature.agg else feature.dtype)
     if feature.agg:
         _aggregated(where, feature.agg, feature.dtype, expression.dtype)
-    expect_known(where, expression, declared, declared.tables[table], moment.column)
+    return expression
 
 
 def _aggregated(where: str, agg: str, dtype: str, given: str) -> None:
@@ -114,31 +109,36 @@ def _aggregated(where: str, agg: str, dtype: str, given: str) -> None:
 
 
 def _query(where: str, view: View, declared: Declaration) -> None:
-    import sqlglot
-    from sqlglot import exp
-    from sqlglot.errors import SqlglotError
-
     query = where.removesuffix(".yaml") + ".sql"
     computed = [name for name, feature in view.features.items() if feature.expr is not None or feature.agg]
     expect_none(computed[:1], f"{where}: features.{{0}}: {query} computes it; drop its expr and agg.")
     unused = [key for key in ("windows", "known_at") if getattr(view, key) is not None]
     expect_none(unused, f"{where}: {{0}}: {query} returns known_at and the features itself; drop it.")
     expect(view.entity is not None, f"{where}: a view with SQL has one entity; name it under entity.")
-    try:
-        trees = sqlglot.parse(view.sql or "", read="spark")
-    except (SqlglotError, RecursionError) as error:
-        raise KnownatError(f"{query} does not parse: {str(error).splitlines()[0].rstrip('.')}; mend the query.") from error
-    tree = trees[0] if len(trees) == 1 else None
-    if not isinstance(tree, exp.Query):
-        raise KnownatError(f"{query} is not one SELECT; write one.")
-    inner = {cte.alias for cte in tree.find_all(exp.CTE)}
-    read = {t.sql() if t.db else t.name for t in tree.find_all(exp.Table)}
-    unknown = sorted(read - inner - set(declared.tables))
+    read, called, returned = _parsed_query(query, view.sql or "")
+    unknown = sorted(read - set(declared.tables))
     expect_none(unknown, f"{query} reads {{0}}, which is not declared; tables: {listed(declared.tables)}.")
-    restless = sorted(
-        {f.sql_name() if not isinstance(f, exp.Anonymous) else f.name.upper() for f in tree.find_all(exp.Func)} & RESTLESS
-    )
-    expect_none(restless, f"{query} uses {{0}}, which differs each time it runs; drop it.")
+    expect_none(sorted(called & RESTLESS), f"{query} uses {{0}}, which differs each time it runs; drop it.")
     wanted = [join_key(view.entity or ""), "known_at", *view.features]
-    got = tree.named_selects
-    expect(sorted(got) == sorted(wanted), f"{query} returns {listed(got)}; it must return {listed(wanted)}.")
+    expect(sorted(returned) == sorted(wanted), f"{query} returns {listed(returned)}; it must return {listed(wanted)}.")
+
+
+def _parsed_query(query: str, sql: str) -> tuple[set[str], set[str], list[str]]:
+    """The tables that a query reads, the functions it calls (in capitals) and the columns it returns."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.errors import SqlglotError
+
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, read="spark") if not isinstance(tree, exp.Semicolon | None)]
+    except (SqlglotError, RecursionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise KnownatError(f"{query} does not parse: {reason}; mend the query.") from error
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+        raise KnownatError(f"{query} is not one SELECT; write one.")
+    tree = trees[0]
+    inner = {cte.alias for cte in tree.find_all(exp.CTE)}
+    read = {t.name if t.name and not t.db else t.sql() for t in tree.find_all(exp.Table)}
+    functions = list(tree.find_all(exp.Func))
+    called = {f.name.upper() if isinstance(f, exp.Anonymous) else f.sql_name() for f in functions}
+    return read - inner, called, list(tree.named_selects)

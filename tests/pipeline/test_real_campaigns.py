@@ -24,7 +24,7 @@ from knownat.stages import ingest, preprocess, register, retrieve, validate
 from tests.projects import ROOT
 
 REAL = Path(os.environ.get("KNOWNAT_CAMPAIGNS", ROOT.parent / "shared" / "data" / "ks-projects-sample.csv"))
-pytestmark = [pytest.mark.real, pytest.mark.skipif(not REAL.exists(), reason="the real table is not here (KNOWNAT_CAMPAIGNS)")]
+pytestmark = [pytest.mark.full, pytest.mark.skipif(not REAL.exists(), reason="the real table is not here (KNOWNAT_CAMPAIGNS)")]
 
 MICRO = 1_000_000
 

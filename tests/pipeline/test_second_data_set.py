@@ -92,6 +92,7 @@ def test_a_second_repro_runs_nothing(deliveries: Path) -> None:
     assert "Running stage" not in reproduced(deliveries)
 
 
+@pytest.mark.full
 def test_a_forced_repro_writes_the_same_bytes(deliveries: Path) -> None:
     """`dvc repro --force` leaves dvc.lock as it was, all stages."""
     before = (deliveries / "dvc.lock").read_text()
@@ -115,6 +116,7 @@ def test_a_failing_stage_leaves_the_outputs_as_they_were(deliveries: Path) -> No
         source.write_text(good)
 
 
+@pytest.mark.full
 def test_other_names_give_the_same_scores(deliveries: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     """A copy in which every column, feature, view, entity and table is renamed scores the same: no name is known to src."""
     source = tmp_path_factory.mktemp("renamed-declaration") / "declared"
@@ -127,3 +129,44 @@ def test_other_names_give_the_same_scores(deliveries: Path, tmp_path_factory: py
     folder = project(tmp_path_factory.mktemp("renamed"), source)
     reproduced(folder)
     assert scores(folder) == scores(deliveries)
+
+
+ORDER = {
+    "ordered_at": "2021-12-31T09:00:00Z", "depot": "north", "distance_km": 80.5, "weight_g": 900,
+    "is_express": True, "promised_on": "2022-01-05",
+}  # fmt: skip
+
+
+def test_an_order_that_nobody_has_stored_is_predicted(deliveries: Path) -> None:
+    """`knownat predict` fills the embedded online store, looks histories up and gives a probability."""
+    done = run(deliveries, "knownat", "predict", "--json", json.dumps(ORDER))
+    assert done.returncode == 0, done.stderr
+    assert 0 <= float(done.stdout.split()[1]) <= 1
+    assert "Traceback" not in done.stderr
+
+
+def test_online_features_are_printed_with_their_ages(deliveries: Path) -> None:
+    """`knownat features` names each feature of an entity, its value and its age."""
+    done = run(deliveries, "knownat", "features", "depot", "north")
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("depot_record__arrived_90d"))
+    assert int(line.split()[1]) > 0
+    assert line.endswith("old")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["features", "depot", "atlantis"], "No depot 'atlantis'"),
+        (["features", "ship", "x"], "no entity 'ship'"),
+        (["predict", "--json", "{"], "not valid JSON"),
+        (["predict", "--json", json.dumps(ORDER | {"weight_g": 0})], "weight_g: 0 is below 1"),
+        (["predict", "--json", json.dumps(ORDER), "--service", "none"], "no service 'none'"),
+    ],
+)
+def test_a_bad_question_gets_one_sentence(deliveries: Path, arguments: list[str], said: str) -> None:
+    """Exit 1, one sentence on standard error, no frames."""
+    done = run(deliveries, "knownat", *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

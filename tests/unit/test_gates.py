@@ -1,0 +1,154 @@
+"""A gate fails closed: whatever is not seen to hold does not pass."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from knownat import parquet, paths
+from knownat.declaration import Declaration
+from knownat.derive.expectations import Expectation, expectation
+from knownat.errors import KnownatError
+from knownat.files import write_json
+from knownat.gates import Outcome, conclude, data_of, require
+from knownat.stages import validate
+
+DECLARED = Declaration.model_validate(
+    {
+        "tables": {
+            "orders": {
+                "key": ["order_no"],
+                "known_at": "at",
+                "columns": {"order_no": {"dtype": "string"}, "at": {"dtype": "timestamp"}, "note": {"dtype": "string"}},
+            }
+        },
+        "event": {"table": "orders", "entity": "order"},
+    }
+)
+PARAMS = """
+sources: {orders: {uri: orders.csv, observed_at: '2020-01-01'}}
+service: any
+split: {validation_from: '2019-01-01', test_from: '2019-06-01'}
+train: {batch_size: 1, learning_rate: 0.1, epochs: 1, layers: [1], embedding: 1, dropout: 0, l2: 0, patience: 1, seed: 1}
+"""
+
+
+def raw(n: int, **columns: list[str | None]) -> pa.Table:
+    values: dict[str, list[str | None]] = {"order_no": [str(i) for i in range(n)], "at": ["2019"] * n, "note": ["x"] * n}
+    return pa.table({"line": range(n)} | {name: pa.array(v, pa.string()) for name, v in (values | columns).items()})
+
+
+@pytest.fixture
+def gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose raw gate passes."""
+    monkeypatch.chdir(tmp_path)
+    paths.COMPILED.mkdir()
+    paths.compiled("validate_raw").write_text(DECLARED.model_dump_json(by_alias=True, exclude_defaults=True))
+    Path("params.yaml").write_text(PARAMS)
+    parquet.write_table(raw(30), paths.RAW / "orders.parquet")
+    none = pa.table({"line": pa.array([], pa.int64()), "text": pa.array([], pa.string()), "reason": pa.array([], pa.string())})
+    parquet.write_table(none, paths.REJECTED / "orders.parquet")
+    validate.main("raw")
+    assert paths.verdict("raw").exists()
+    return tmp_path
+
+
+def suite(*expectations: Expectation) -> None:
+    write_json(paths.EXPECTATIONS / "raw" / "orders.json", {"name": "orders", "expectations": list(expectations)})
+
+
+def refused(said: str) -> None:
+    """The gate fails with these words, and no verdict is left."""
+    with pytest.raises(KnownatError, match=said):
+        validate.main("raw")
+    assert not paths.verdict("raw").exists()
+
+
+def test_zero_rows_do_not_pass(gate: Path) -> None:  # noqa: ARG001
+    """Great Expectations calls an empty table a success."""
+    parquet.write_table(raw(0), paths.RAW / "orders.parquet")
+    refused("at least one row")
+
+
+def test_an_all_null_column_does_not_pass(gate: Path) -> None:  # noqa: ARG001
+    """A column without a single value is named."""
+    parquet.write_table(raw(30, note=[None] * 30), paths.RAW / "orders.parquet")
+    refused("orders.note: note is not all missing")
+
+
+def test_a_missing_column_does_not_pass(gate: Path) -> None:  # noqa: ARG001
+    """What raises inside Great Expectations is a failure, not a success."""
+    parquet.write_table(raw(30).drop_columns(["note"]), paths.RAW / "orders.parquet")
+    refused("exactly the declared columns")
+
+
+def test_too_many_unreadable_rows_do_not_pass(gate: Path) -> None:  # noqa: ARG001
+    """More than validate.max_bad_share of the lines could not be read."""
+    bad = pa.table({"line": [1, 2, 3], "text": ["a"] * 3, "reason": ["b"] * 3})
+    parquet.write_table(bad, paths.REJECTED / "orders.parquet")
+    refused("at most 5% of the rows may be unreadable")
+
+
+def test_an_unknown_expectation_is_refused(gate: Path) -> None:  # noqa: ARG001
+    """Great Expectations logs it and drops it; here it is an error that names it."""
+    suite(expectation("to_be_nice", "because"))
+    refused("expect_to_be_nice")
+
+
+def test_an_expectation_without_a_reason_is_refused(gate: Path) -> None:  # noqa: ARG001
+    """Whoever reads that it failed must learn why it had to hold."""
+    suite({"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}})
+    refused("meta.reason")
+
+
+def test_an_empty_suite_is_refused(gate: Path) -> None:  # noqa: ARG001
+    """A suite file without expectations passes nothing."""
+    suite()
+    refused("holds no expectations")
+
+
+def test_a_suite_for_nothing_is_refused(gate: Path) -> None:  # noqa: ARG001
+    """A file named after no table judges nothing, so it is named."""
+    write_json(paths.EXPECTATIONS / "raw" / "order.json", {"expectations": []})
+    refused("there is no 'order' at this gate")
+
+
+def test_a_written_expectation_is_judged(gate: Path) -> None:  # noqa: ARG001
+    """What a schema cannot say is said in JSON, and its reason is what a person reads."""
+    suite(expectation("table_row_count_to_be_between", "a day has a hundred orders", min_value=100))
+    refused("a day has a hundred orders")
+    found = json.loads(paths.result("raw").read_text())
+    assert [f["reason"] for f in found if not f["success"]] == ["a day has a hundred orders"]
+
+
+def test_a_verdict_of_other_data_is_refused(gate: Path) -> None:  # noqa: ARG001
+    """Data that changed after it passed has not passed."""
+    require("raw", data_of("raw", ["orders"]))
+    parquet.write_table(raw(31), paths.RAW / "orders.parquet")
+    with pytest.raises(KnownatError, match="passed other data"):
+        require("raw", data_of("raw", ["orders"]))
+
+
+def test_a_gate_without_outcomes_or_with_a_lost_one_fails(gate: Path) -> None:  # noqa: ARG001
+    """No expectation at all, or one that was not judged, is a failure."""
+    good = Outcome("orders", "expect", None, True, "reason", "found", {})
+    with pytest.raises(KnownatError, match="no expectation at all"):
+        conclude("raw", [], [], [])
+    with pytest.raises(KnownatError, match="did not judge orders"):
+        conclude("raw", [], [good], ["orders"])
+
+
+def test_expectations_that_differ_only_in_mostly_are_both_judged() -> None:
+    """Great Expectations' own way of adding them lets one replace the other."""
+    from knownat.expectation_engine import judge
+
+    both = [
+        expectation("column_values_to_not_be_null", "required", column="x"),
+        expectation("column_values_to_not_be_null", "not all missing", column="x", mostly=1e-9),
+    ]
+    outcomes, _ = judge("frame", pd.DataFrame({"x": [1, None]}), both)
+    assert [(o.reason, o.success) for o in outcomes] == [("required", False), ("not all missing", True)]
