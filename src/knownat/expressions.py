@@ -29,7 +29,7 @@ DUCKDB_TYPES = SPARK_TYPES | {"string": "VARCHAR"}
 WIDER = {("int64", "float64"), ("date", "timestamp")}
 
 LONGEST_TEXT = 10_000  # characters
-DEEPEST = 40  # levels: Spark's parser and code generator manage several times as many
+DEEPEST = 60  # levels: Spark's parser and code generator manage several times as many
 LONGEST_SQL = 100_000  # characters of SQL: some functions repeat their argument, and nesting them multiplies it
 LONGEST_QUOTE = 80  # characters of an expression that a message repeats
 
@@ -210,7 +210,9 @@ class _Renderer:
 
     def _mod(self, node: exp.Mod) -> Value:
         left, right = (self._typed(side, {"int64"}, "%") for side in (node.left, node.right))
-        return Value("int64", f"try_mod({left.spark}, {right.spark})", f"({left.duckdb} % NULLIF({right.duckdb}, 0))")
+        # of the least integer, DuckDB refuses % -1; by 1 the remainder is the same
+        divisor = f"CASE WHEN {right.duckdb} = -1 THEN 1 ELSE NULLIF({right.duckdb}, 0) END"
+        return Value("int64", f"try_mod({left.spark}, {right.spark})", f"({left.duckdb} % {divisor})")
 
     def _comparison(self, node: exp.Expression) -> Value:
         left, right = _unified([self.render(node.left), self.render(node.right)], node)
@@ -282,7 +284,7 @@ class _Renderer:
     def _anonymous(self, node: exp.Anonymous) -> Value:
         name = str(node.this).lower()
         if name not in FUNCTIONS:
-            close = difflib.get_close_matches(name, FUNCTIONS, 1)
+            close = difflib.get_close_matches(name, FUNCTIONS, 1, 0.7)
             remedy = f"did you mean {close[0]}?" if close else f"offered are {OFFERED}"
             raise Refused(f"uses the function '{name}', which is not on the list; {remedy}")
         function = FUNCTIONS[name]

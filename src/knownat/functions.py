@@ -94,6 +94,8 @@ def portable_pattern(pattern: Constant) -> str:
         char, ahead = pattern[position], pattern[position : position + 2]
         if ahead in UNLIKE or (in_class and char == "[") or (char == "[" and EMPTY_CLASS.match(pattern, position)):
             raise ValueError(f"the pattern's '{ahead}' does not mean the same in both engines; write it without")
+        if char < " " and char not in "\t\r\n":
+            raise ValueError(f"the pattern holds the control character {char!r}; double the backslash before a letter")
         if char == "{" and not in_class and not COUNTED.match(pattern, position):
             raise ValueError("the pattern's '{' does not mean the same in both engines; write \\{ or a count such as {2,5}")
         if char == "\\":
@@ -111,7 +113,7 @@ def portable_pattern(pattern: Constant) -> str:
 
 
 def _escaped(pair: str) -> str:
-    if pair in {"\\d", "\\w"} or pair[1:] in set(string.punctuation) - {"_"}:
+    if pair in {"\\d", "\\w"} or pair[1:] in set(string.punctuation):
         return pair
     raise ValueError(f"the pattern's '{pair}' does not mean the same in both engines; write it as a class such as [ ]")
 
@@ -121,8 +123,8 @@ def _regexp_replace(text: Callable[[str], str], flags: str) -> Rendering:
         if constants[2] is None or "$" in constants[2] or "\\" in constants[2]:
             raise ValueError("the replacement must be written out, without $ or \\")
         pattern = portable_pattern(constants[1])
-        if constants[1] is not None and re.match(constants[1], ""):
-            raise ValueError("the pattern also fits where there is nothing, which the engines replace differently; use +")
+        if constants[2] and re.match(constants[1] or "", ""):
+            raise ValueError("the pattern also fits where there is nothing, which each engine replaces in its way; use +")
         return f"regexp_replace({arguments[0]}, {text(pattern)}, {arguments[2]}{flags})"
 
     return render

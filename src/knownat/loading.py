@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from knownat.errors import KnownatError
 
 M = TypeVar("M", bound=BaseModel)
 
+IN_FILES_OF_THEIR_OWN = {"views", "services", "sql"}  # parts of a model that are no key of its file
 LONGEST_QUOTE = 80  # characters of what a person wrote that a sentence repeats
 
 
@@ -26,6 +28,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     text = read_text(path)
     try:
         content = YAML(typ="safe", pure=True).load(text)
+        json.dumps(content, ensure_ascii=False, skipkeys=True, default=str).encode()  # no half characters, nothing in itself
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = str(error.problem).splitlines()[0]
@@ -34,7 +37,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         YAMLError,
         ValueError,
         RecursionError,
-    ) as error:  # a control character, a 30th of February, endless brackets
+    ) as error:  # a 30th of February, endless brackets, half a character
         problem = str(error).strip().splitlines()[0]
         raise KnownatError(f"{path} is not valid YAML: {problem}; mend it, or quote what is a text.") from error
     if not isinstance(content, dict) or not content:
@@ -55,7 +58,9 @@ def validated(model: type[M], content: Any, path: Path) -> M:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise KnownatError(_sentence(error.errors()[0], model, path)) from error
+        # a misspelt key, where there is one, rather than that the right one is missing
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        raise KnownatError(" ".join(_sentence(first, model, path).split())) from error
 
 
 def _sentence(error: ErrorDetails, model: type[BaseModel], path: Path) -> str:
@@ -90,7 +95,8 @@ def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list
             current = _value_type(current)
     if not (isinstance(current, type) and issubclass(current, BaseModel)):
         current = _value_type(current)
-    return [f.alias or name for name, f in current.model_fields.items()] if current else []
+    named = current.model_fields if current else {}
+    return [f.alias or name for name, f in named.items() if name not in IN_FILES_OF_THEIR_OWN]
 
 
 def _value_type(annotation: Any) -> Any:

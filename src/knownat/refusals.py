@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from knownat.declaration import Declaration, KnownAt, Table
 from knownat.errors import KnownatError
-from knownat.expressions import Expression, Refused, compile_expression
+from knownat.expressions import LONGEST_QUOTE, Expression, Refused, compile_expression
 from knownat.known_times import dtypes, known_at
 
 # what the pipeline's own columns are called
@@ -59,7 +59,11 @@ def compiled(where: str, text: str, columns: Mapping[str, str], dtype: str | Non
     try:
         return compile_expression(text, columns, dtype)
     except Refused as refused:
-        raise KnownatError(f"{where}: '{text}' {refused}.") from refused
+        raise KnownatError(" ".join(f"{where}: '{_shortened(text)}' {refused}.".split())) from refused
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_QUOTE else text[:LONGEST_QUOTE] + "…"
 
 
 def entity_of(where: str, entity: str, declared: Declaration, table: Table, dataset: object) -> None:

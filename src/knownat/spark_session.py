@@ -151,17 +151,28 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 def _sigterm_as_exit() -> Iterator[None]:
     """Let SIGTERM unwind the block, so that the JVM and scratch folders go; a handler of somebody else's stays."""
     is_ours = threading.current_thread() is threading.main_thread() and (signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
+    told: list[int] = []
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        told.append(number)
+        # first of all: whoever unwinds may still ask the JVM something, and would wait for its busy connection
+        if SparkContext._gateway is not None:
+            SparkContext._gateway.proc.kill()
+        raise SystemExit(128 + number)
+
+    from pyspark import SparkContext
+
     if is_ours:
-        signal.signal(signal.SIGTERM, _exit)
+        signal.signal(signal.SIGTERM, end)
     try:
         yield
+    except BaseException:
+        if told:
+            raise SystemExit(128 + told[0]) from None
+        raise
     finally:
         if is_ours:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-def _exit(number: int, _frame: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
 
 
 def _end_jvm() -> None:
