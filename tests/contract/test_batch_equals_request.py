@@ -77,6 +77,7 @@ def test_a_request_gets_the_values_of_the_batch(declared: Declaration, batch: An
         ({"deadline": "2030-01-01"}, "duration_days"),
         ({"launched_at": "yesterday"}, "'yesterday' is no timestamp"),
         ({"pledged": 3}, "pledged: no field of service 'launch'"),
+        ({"usd_goal_real": float("inf")}, "inf is no finite number"),
         ({"usd_goal_real": True}, "True is no float64"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -81,6 +82,8 @@ def _value(name: str, dtype: str, given: Any) -> Any:
         raise KnownatError(f"{name}: {given!r} is no {dtype}; send one.")
     if dtype == "int64" and not -(2**63) <= given < 2**63:
         raise KnownatError(f"{name}: {given!r} does not fit 64 bits; send a smaller number.")
+    if isinstance(given, float) and not math.isfinite(given):
+        raise KnownatError(f"{name}: {given!r} is no finite number; send one, or null.")
     if dtype not in {"timestamp", "date"}:
         return given
     try:
