@@ -106,6 +106,11 @@ def project(folder: Path, table: pa.Table, encode: str = "") -> None:
     text = declaration().model_dump_json(by_alias=True, exclude_defaults=True)
     for stage in ("encode", "evaluate"):
         (folder / paths.compiled(stage)).write_text(text, encoding="utf-8")
-    passed = {"gate": "training_set", "data": {paths.TRAINING_SET.as_posix(): content_hash(folder / paths.TRAINING_SET)}}
-    write_json(folder / paths.verdict("training_set"), passed)
+    passed(folder)
     (folder / "params.yaml").write_text(PARAMS.format(encode=encode), encoding="utf-8")
+
+
+def passed(folder: Path) -> None:
+    """The verdict of a gate that the training set, as it is now, has passed."""
+    verdict = {"gate": "training_set", "data": {paths.TRAINING_SET.as_posix(): content_hash(folder / paths.TRAINING_SET)}}
+    write_json(folder / paths.verdict("training_set"), verdict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import signal
@@ -183,6 +184,7 @@ def _end_jvm() -> None:
     gateway = SparkContext._gateway
     if gateway is None:
         return
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it reports that the JVM it talked to is gone, which is the point
     process: subprocess.Popen[bytes] = gateway.proc
     process.terminate()
     try:

@@ -14,7 +14,7 @@ from knownat import paths
 from knownat.encoder import Category, Encoder, Number
 from knownat.errors import KnownatError
 from knownat.stages import encode
-from tests.modelling import project, training_set
+from tests.modelling import passed, project, training_set
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -71,6 +71,7 @@ def test_the_same_rows_give_the_same_bytes_in_any_order_and_parallelism(
         monkeypatch.chdir(tmp_path / name)
         project(Path(), training_set())
         pq.write_table(training_set(), paths.TRAINING_SET, row_group_size=group_rows)
+        passed(Path())
         encode.main()
         found.append((paths.ENCODED.read_bytes(), paths.ENCODER.read_bytes()))
     assert found[0] == found[1]
