@@ -61,7 +61,7 @@ def suite(*expectations: Expectation) -> None:
     write_json(paths.EXPECTATIONS / "raw" / "orders.json", {"name": "orders", "expectations": list(expectations)})
 
 
-def refused(said: str) -> None:
+def assert_refused(said: str) -> None:
     """The gate fails with these words, and no verdict is left."""
     with pytest.raises(KnownatError, match=said):
         validate.main("raw")
@@ -71,56 +71,56 @@ def refused(said: str) -> None:
 def test_zero_rows_do_not_pass(gate: Path) -> None:  # noqa: ARG001
     """Great Expectations calls an empty table a success."""
     parquet.write_table(raw(0), paths.RAW / "orders.parquet")
-    refused("at least one row")
+    assert_refused("at least one row")
 
 
 def test_an_all_null_column_does_not_pass(gate: Path) -> None:  # noqa: ARG001
     """A column without a single value is named."""
     parquet.write_table(raw(30, note=[None] * 30), paths.RAW / "orders.parquet")
-    refused("orders.note: note is not all missing")
+    assert_refused("orders.note: note is not all missing")
 
 
 def test_a_missing_column_does_not_pass(gate: Path) -> None:  # noqa: ARG001
     """What raises inside Great Expectations is a failure, not a success."""
     parquet.write_table(raw(30).drop_columns(["note"]), paths.RAW / "orders.parquet")
-    refused("exactly the declared columns")
+    assert_refused("exactly the declared columns")
 
 
 def test_too_many_unreadable_rows_do_not_pass(gate: Path) -> None:  # noqa: ARG001
     """More than validate.max_bad_share of the lines could not be read."""
     bad = pa.table({"line": [1, 2, 3], "text": ["a"] * 3, "reason": ["b"] * 3})
     parquet.write_table(bad, paths.REJECTED / "orders.parquet")
-    refused("at most 5% of the rows may be unreadable")
+    assert_refused("at most 5% of the rows may be unreadable")
 
 
 def test_an_unknown_expectation_is_refused(gate: Path) -> None:  # noqa: ARG001
     """Great Expectations logs it and drops it; here it is an error that names it."""
     suite(expectation("to_be_nice", "because"))
-    refused("expect_to_be_nice")
+    assert_refused("expect_to_be_nice")
 
 
 def test_an_expectation_without_a_reason_is_refused(gate: Path) -> None:  # noqa: ARG001
     """Whoever reads that it failed must learn why it had to hold."""
     suite({"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}})
-    refused("meta.reason")
+    assert_refused("meta.reason")
 
 
 def test_an_empty_suite_is_refused(gate: Path) -> None:  # noqa: ARG001
     """A suite file without expectations passes nothing."""
     suite()
-    refused("holds no expectations")
+    assert_refused("holds no expectations")
 
 
 def test_a_suite_for_nothing_is_refused(gate: Path) -> None:  # noqa: ARG001
     """A file named after no table judges nothing, so it is named."""
     write_json(paths.EXPECTATIONS / "raw" / "order.json", {"expectations": []})
-    refused("there is no 'order' at this gate")
+    assert_refused("there is no 'order' at this gate")
 
 
 def test_a_written_expectation_is_judged(gate: Path) -> None:  # noqa: ARG001
     """What a schema cannot say is said in JSON, and its reason is what a person reads."""
     suite(expectation("table_row_count_to_be_between", "a day has a hundred orders", min_value=100))
-    refused("a day has a hundred orders")
+    assert_refused("a day has a hundred orders")
     found = json.loads(paths.result("raw").read_text())
     assert [f["reason"] for f in found if not f["success"]] == ["a day has a hundred orders"]
 
