@@ -136,6 +136,9 @@ def _service(declared: Declaration, name: str, folder: Path) -> None:
         expect(view in views, f"{where}.views: there is no feature view '{view}'; declared: {listed(views)}.")
         _own_event(declared, where, views[view], service.as_of, folder)
     expect_once(service.views, f"{where}.views")
+    inputs = [item.name for item in declared.inputs(name)]
+    for waived in service.waivers:
+        expect(waived in inputs, f"{where}.waivers: the service reads no feature '{waived}'; drop it, or write <view>__<feature>.")
     own = any(not view.windows and view.entity == entity for view in (views[v] for v in service.views))
     expect(own, f"{where}.views: no view describes the event's entity '{entity}' itself; add one.")
 

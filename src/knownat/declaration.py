@@ -181,11 +181,15 @@ class View(Model):
 
 
 class Service(Model):
-    """The feature views that one model version reads, as of a moment of the event."""
+    """The feature views that one model version reads, as of a moment of the event.
+
+    `waivers`: full feature name → why it may pass the leakage audit all the same.
+    """
 
     description: str = ""
     as_of: Name
     views: list[Name] = Field(min_length=1)
+    waivers: dict[str, Annotated[str, Field(pattern=r"\S")]] = {}
 
 
 @dataclass(frozen=True)

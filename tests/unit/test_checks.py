@@ -136,6 +136,8 @@ PLAIN = "windows: [30d, 365d]                 # success_rate becomes success_rat
         (SERVICES, "views: [campaign, category_history", "views: [campaign, campaign", ["launch.views", "campaign twice"]),
         (SERVICES, "views: [campaign, category_history", "views: [category_history",
          ["launch.views", "'project' itself", "add one"]),
+        (SERVICES, "  as_of: launched_at\n", "  as_of: launched_at\n  waivers: {outcome__backers: It is no leak}\n",
+         ["launch.waivers", "'outcome__backers'", "drop it"]),
     ],
 )  # fmt: skip
 def test_parts_that_disagree_are_refused(tmp_path: Path, file: str, old: str, new: str, fragments: list[str]) -> None:

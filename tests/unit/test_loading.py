@@ -34,6 +34,7 @@ DATASET, SERVICES, HISTORY, CAMPAIGN = "dataset.yaml", "services.yaml", "views/h
         (HISTORY, "", "\nsql: SELECT 1\n", ["sql", "history.sql"]),
         (SERVICES, "as_of: launched_at", "asof: launched_at", ["launch.asof", "did you mean 'as_of'?"]),
         (SERVICES, "launch:", "Launch:", ["'Launch'", "lower_case"]),
+        (SERVICES, "as_of: launched_at", "as_of: launched_at\n  waivers: {campaign__country: ' '}", ["launch.waivers.campaign__country", "correct it"]),
         (DATASET, "  main_category: main_category", "  project: main_category", ["line", "duplicate key", "project"]),
         (HISTORY, "features:", "entities: [country]\nfeatures:", ["line", "duplicate key", "entities"]),
         (DATASET, "tables:", "tables: [", ["line", "not valid YAML", "mend that line"]),

@@ -65,7 +65,8 @@ def for_register(declaration: Declaration) -> Declaration:
 
 
 def for_retrieve(declaration: Declaration) -> Declaration:
-    return without_text(for_register(declaration))
+    plain = without_text(for_register(declaration))
+    return plain.model_copy(update={"services": {name: _without(s, waivers={}) for name, s in plain.services.items()}})
 
 
 def for_encode(declaration: Declaration) -> Declaration:
