@@ -67,6 +67,13 @@ class SparkSettings(Model):
     conf: dict[str, str] = {}
 
 
+class OfflineStoreSettings(Model):
+    """Which of the offline stores joins the training set, and how much memory DuckDB may hold before it spills to disk."""
+
+    type: Literal["duckdb", "spark"] = "duckdb"
+    memory_limit: str = Field(default="2GB", pattern=r"^[1-9][0-9]*([.][0-9]+)? ?[KMGT]i?B$")
+
+
 class PreprocessSettings(Model):
     filters: list[Name] = []
     partitions: int = Field(default=4, gt=0)
@@ -94,6 +101,7 @@ class Params(Model):
     sources: dict[Name, Source] = Field(min_length=1)
     service: Name
     split: Split
+    offline_store: OfflineStoreSettings = OfflineStoreSettings()
     spark: SparkSettings = SparkSettings()
     preprocess: PreprocessSettings = PreprocessSettings()
     validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")

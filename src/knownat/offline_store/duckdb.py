@@ -1,8 +1,7 @@
-"""Feast's DuckDB offline store with a point-in-time join that is linear: an as-of join instead of join and rank."""
+"""Feast's DuckDB offline store with a point-in-time join that is linear: as-of joins instead of join and rank."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,23 +9,26 @@ import duckdb
 import ibis
 import pandas as pd
 import pyarrow as pa
-from feast import FeatureView, FileSource
+from feast import FeatureView
 from feast.data_source import DataSource
 from feast.infra.offline_stores.duckdb import DuckDBOfflineStore, DuckDBOfflineStoreConfig
-from feast.infra.offline_stores.ibis import IbisRetrievalJob
-from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
-from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
+from feast.infra.offline_stores.offline_store import RetrievalJob
 from feast.infra.registry.base_registry import BaseRegistry
+from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 
 from knownat.errors import KnownatError
-
-MOMENT = pa.timestamp("us", tz="UTC")
-ROW = "__row"
+from knownat.offline_store.as_of import AsOfJoin, connected
+from knownat.offline_store.job import AsOfRetrievalJob, metadata_of
+from knownat.offline_store.lookups import Lookup, check_stored, dataset_of, located, lookups
+from knownat.offline_store.spine import as_arrow, check_entities, event_column, moments
 
 
 class AsOfDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
+    """`memory_limit`: how much DuckDB may hold before it spills to disk, such as 2GB; by default most of the memory."""
+
     type: Literal["knownat.offline_store.duckdb.AsOfDuckDBOfflineStore"] = "knownat.offline_store.duckdb.AsOfDuckDBOfflineStore"
+    memory_limit: str | None = None
 
 
 class AsOfDuckDBOfflineStore(DuckDBOfflineStore):
@@ -37,26 +39,37 @@ class AsOfDuckDBOfflineStore(DuckDBOfflineStore):
         config: RepoConfig,
         feature_views: list[FeatureView],
         feature_refs: list[str],
-        entity_df: pd.DataFrame | str,
-        registry: BaseRegistry,  # noqa: ARG004
-        project: str,  # noqa: ARG004
+        entity_df: pd.DataFrame | pa.Table | str,
+        registry: BaseRegistry,
+        project: str,
         full_feature_names: bool = False,
-        filter_by_created_timestamp: bool = False,  # noqa: ARG004
+        filter_by_created_timestamp: bool = True,
+        **unsupported: Any,
     ) -> RetrievalJob:
-        if isinstance(entity_df, str):
-            raise KnownatError("This offline store takes the entities as a data frame, not as SQL; pass a data frame.")
-        moment = infer_event_timestamp_from_entity_df(dict(zip(entity_df.columns, entity_df.dtypes, strict=True)))
-        spine = _spine(entity_df, moment)
-        wanted = {view.name: _features(view, feature_refs) for view in feature_views}
-        joined = _join(config, spine, moment, feature_views, wanted, full_feature_names)
-        times = spine[moment].to_pandas()
-        metadata = RetrievalMetadata(
-            features=feature_refs,
-            keys=[name for name in entity_df.columns if name != moment],
-            min_event_timestamp=times.min(),
-            max_event_timestamp=times.max(),
+        """Each feature's latest value at or before the row's time and, where the source says so, created by then.
+
+        The entities are a data frame, an Arrow table, or SQL that DuckDB runs. Raises KnownatError for a spine or a
+        source that cannot be joined without a guess.
+        """
+        if entity_df is None or unsupported:
+            raise KnownatError("This offline store looks features up for entities; pass them as entity_df.")
+        spine = _queried(config, entity_df) if isinstance(entity_df, str) else as_arrow(entity_df)
+        moment = event_column(spine.schema)
+        asked = lookups(feature_views, feature_refs, full_feature_names, spine.column_names)
+        check_entities(spine.schema, asked)
+        narrow = _narrow(spine, moment, asked)
+        sources = [(lookup, dataset_of(config, lookup)) for lookup in asked]
+        for lookup, source in sources:
+            check_stored(lookup, source.schema, narrow.schema)
+        return AsOfRetrievalJob(
+            config=config,
+            entities=entity_df if isinstance(entity_df, pd.DataFrame) else None,
+            spine=spine,
+            found=AsOfJoin(config, narrow, moment, sources, filter_by_created_timestamp),
+            on_demand=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
+            full_feature_names=full_feature_names,
+            metadata=metadata_of(feature_refs, spine.column_names, moment, narrow[moment]),
         )
-        return IbisRetrievalJob(ibis.memtable(joined), [], full_feature_names, metadata, None, None, None, str(config.repo_path))
 
     @staticmethod
     def pull_latest_from_table_or_query(
@@ -69,8 +82,9 @@ class AsOfDuckDBOfflineStore(DuckDBOfflineStore):
         start_date: datetime,
         end_date: datetime,
     ) -> RetrievalJob:
+        _compare_in_utc()
         return DuckDBOfflineStore.pull_latest_from_table_or_query(
-            config, _located(config, data_source), join_key_columns, feature_name_columns, timestamp_field,
+            config, located(config, data_source), join_key_columns, feature_name_columns, timestamp_field,
             created_timestamp_column, start_date, end_date,
         )  # fmt: skip
 
@@ -85,84 +99,29 @@ class AsOfDuckDBOfflineStore(DuckDBOfflineStore):
         start_date: datetime | None = None,
         end_date: datetime | None = None,
     ) -> RetrievalJob:
+        _compare_in_utc()
         return DuckDBOfflineStore.pull_all_from_table_or_query(
-            config, _located(config, data_source), join_key_columns, feature_name_columns, timestamp_field,
+            config, located(config, data_source), join_key_columns, feature_name_columns, timestamp_field,
             created_timestamp_column, start_date, end_date,
         )  # fmt: skip
 
 
-def _located(config: RepoConfig, source: FileSource) -> FileSource:
-    """The source by its path from here: Feast's store would look for a relative one in the working directory."""
-    return FileSource(
-        name=source.name,
-        path=FileSource.get_uri_for_file_path(config.repo_path, source.path),
-        file_format=source.file_format,
-        timestamp_field=source.timestamp_field,
-        created_timestamp_column=source.created_timestamp_column,
-    )
+def _compare_in_utc() -> None:
+    """Feast compares a pull's times as ibis' DuckDB sees them, which goes by the machine's time zone."""
+    ibis.get_backend().raw_sql("SET TimeZone = 'UTC'")
 
 
-def _spine(entity_df: pd.DataFrame, moment: str) -> pa.Table:
-    """The entities as Arrow, times in microseconds UTC, numbered; naive times are refused, since their zone is a guess."""
-    if getattr(entity_df[moment].dtype, "tz", None) is None:
-        raise KnownatError(f"The entities' {moment} has no time zone; make it UTC before asking for features.")
-    spine = pa.Table.from_pandas(entity_df, preserve_index=False)
-    spine = spine.set_column(spine.column_names.index(moment), moment, spine[moment].cast(MOMENT, safe=False))
-    return spine.append_column(ROW, pa.array(range(len(spine)), pa.int64()))
+def _queried(config: RepoConfig, query: str) -> pa.Table:
+    """The entities that a query returns, in its order."""
+    with connected(config) as connection:
+        try:
+            return connection.sql(query).to_arrow_table()
+        except (duckdb.Error, AttributeError) as error:
+            raise KnownatError(f"DuckDB refuses the entities' SQL: {str(error).splitlines()[0]}; mend it.") from error
 
 
-def _features(view: FeatureView, feature_refs: list[str]) -> list[str]:
-    name = view.projection.name_to_use()
-    return [feature for prefix, feature in (ref.split(":", 1) for ref in feature_refs) if prefix == name]
-
-
-def _join(
-    config: RepoConfig,
-    spine: pa.Table,
-    moment: str,
-    views: list[FeatureView],
-    wanted: dict[str, list[str]],
-    full_feature_names: bool,
-) -> pa.Table:
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
-        connection.register("spine", spine)
-        columns = [f"spine.{_quoted(name)}" for name in spine.column_names if name != ROW]
-        joins = []
-        for number, view in enumerate(views):
-            source = f"v{number}"
-            connection.register(source, _scan(config, view, wanted[view.name]))
-            columns += list(_selected(view, source, wanted[view.name], moment, full_feature_names))
-            joins.append(_as_of(view, source, moment))
-        query = f"SELECT {', '.join(columns)} FROM spine {' '.join(joins)} ORDER BY spine.{_quoted(ROW)}"
-        return connection.sql(query).to_arrow_table()
-
-
-def _scan(config: RepoConfig, view: FeatureView, features: list[str]) -> Any:
-    """The view's keys, times and wanted features, streamed from Parquet."""
-    import pyarrow.dataset as ds
-
-    data = ds.dataset(_located(config, view.batch_source).path, format="parquet")
-    columns = [*view.join_keys, view.batch_source.timestamp_field, *features]
-    return data.scanner(columns=list(dict.fromkeys(columns)))
-
-
-def _selected(view: FeatureView, source: str, features: list[str], moment: str, full_feature_names: bool) -> Iterator[str]:
-    for feature in features:
-        value = f"{source}.{_quoted(feature)}"
-        if view.ttl:
-            age = f"spine.{_quoted(moment)} - {source}.{_quoted(view.batch_source.timestamp_field)}"
-            value = f"CASE WHEN {age} <= to_microseconds({int(view.ttl.total_seconds()) * 1_000_000}) THEN {value} END"
-        name = f"{view.projection.name_to_use()}__{feature}" if full_feature_names else feature
-        yield f"{value} AS {_quoted(name)}"
-
-
-def _as_of(view: FeatureView, source: str, moment: str) -> str:
-    key_map = view.projection.join_key_map
-    keys = [f"spine.{_quoted(key_map.get(key, key))} = {source}.{_quoted(key)}" for key in view.join_keys]
-    time = f"spine.{_quoted(moment)} >= {source}.{_quoted(view.batch_source.timestamp_field)}"
-    return f"ASOF LEFT JOIN {source} ON {' AND '.join([*keys, time])}"
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _narrow(spine: pa.Table, moment: str, asked: list[Lookup]) -> pa.Table:
+    """The keys and times alone, under their own names."""
+    keys = {key: spine[key] for lookup in asked for key in lookup.keys}
+    keys = {key: values.cast(pa.string()) if pa.types.is_null(values.type) else values for key, values in keys.items()}
+    return pa.table(keys | {moment: moments(spine, moment)})
