@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from feast import FeatureStore
 from google.protobuf.json_format import MessageToDict
@@ -16,11 +16,18 @@ from knownat.errors import KnownatError
 from knownat.files import read_json
 from knownat.loading import read_yaml
 
+if TYPE_CHECKING:
+    from knownat.params import OfflineStoreSettings
+
 # Clocks, random identifiers and absolute paths, which differ from one apply to the next.
 VOLATILE = {
     "created_timestamp", "last_updated_timestamp", "project_uuid", "spec_uuid", "materialization_intervals", "version_id",
     "current_version_number", "version_number", "data_source_class_type", "data_source_class_type_proto", "batch_source_class_type",
 }  # fmt: skip
+OFFLINE_STORES = {
+    "duckdb": "knownat.offline_store.duckdb.AsOfDuckDBOfflineStore",
+    "spark": "knownat.offline_store.spark.AsOfSparkOfflineStore",
+}
 KINDS = ("entities", "data_sources", "feature_views", "feature_services")
 
 
@@ -49,6 +56,18 @@ def open_store(declaration: Declaration) -> FeatureStore:
     if not paths.REGISTRY_DUMP.exists() or dump(store) != read_json(paths.REGISTRY_DUMP):
         return apply_afresh(declaration)
     return store
+
+
+def joining(store: FeatureStore, settings: OfflineStoreSettings) -> FeatureStore:
+    """The store with the offline store that params choose; what `feature_store.yaml` says of that one still counts."""
+    path = OFFLINE_STORES[settings.type]
+    given = configured("offline_store")
+    own = given if isinstance(given, dict) and given.get("type") == path else {}
+    limit = {"memory_limit": settings.memory_limit} if settings.type == "duckdb" else {}
+    changed = {"offline_config": {**own, "type": path, **limit}, "registry_config": str(embedded_registry().resolve())}
+    config = store.config.model_copy(update=changed)
+    config._offline_store = config._registry = None
+    return FeatureStore(config=config)
 
 
 def configured(key: str) -> Any:

@@ -15,7 +15,7 @@ from tests.imports import closure
 from tests.projects import ROOT
 
 STAGES: dict[str, Any] = {name: stage.get("do", stage) for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items()}
-LOADED_BY_NAME = {"retrieve": {"src/knownat/offline_store/duckdb.py"}}
+LOADED_BY_NAME = {"retrieve": closure("knownat.offline_store.duckdb") | closure("knownat.offline_store.spark")}
 
 
 def module(stage: str) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from contextlib import nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -11,22 +15,27 @@ from knownat import parquet, paths
 from knownat.console import Counts, run_stage
 from knownat.declaration import Declaration, join_key
 from knownat.errors import KnownatError
-from knownat.params import Params, Split
+from knownat.params import OfflineStoreSettings, Params, Split
+from knownat.spark_session import spark_session
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-ARROW_TYPES = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
+    from feast.infra.offline_stores.offline_store import RetrievalJob
 
 
 def main() -> Counts:
     params, declaration = Params.load(), Declaration.read(paths.compiled("retrieve"))
     events = parquet.read(paths.TABLES / declaration.event.table)
     spine = spine_of(events, declaration, params.service, params.split, params.source(declaration.event.table).observed_at)
-    training_set = joined(spine, declaration, params.service)
-    parquet.write_table(training_set, paths.TRAINING_SET)
-    parts = pc.value_counts(training_set["split"]).to_pylist()
-    return {"rows": len(training_set)} | {part["values"]: part["counts"] for part in parts}
+    key = ["event_timestamp", join_key(declaration.event.entity)]
+    columns = [*reversed(key), "split", declaration.outcome.name, *(item.name for item in declaration.inputs(params.service))]
+    with spark_session(params.spark) if params.offline_store.type == "spark" else nullcontext():
+        rows = write(joined(spine, declaration, params.service, params.offline_store), columns, key, paths.TRAINING_SET)
+    if rows != len(spine):
+        raise KnownatError(f"Feast returned {rows} rows for {len(spine)} events; report this as a defect of knownat.")
+    parts = pc.value_counts(spine["split"]).to_pylist()
+    return {"rows": rows} | {part["values"]: part["counts"] for part in parts}
 
 
 def spine_of(events: pa.Table, declaration: Declaration, service: str, split: Split, observed_at: datetime) -> pa.Table:
@@ -55,23 +64,32 @@ def spine_of(events: pa.Table, declaration: Declaration, service: str, split: Sp
     return spine.sort_by([("event_timestamp", "ascending"), (join_key(declaration.event.entity), "ascending")])
 
 
-def joined(spine: pa.Table, declaration: Declaration, service: str) -> pa.Table:
+def joined(spine: pa.Table, declaration: Declaration, service: str, settings: OfflineStoreSettings) -> RetrievalJob:
     """The spine with each of the service's features as of its event_timestamp, by Feast; one row for each row, in order."""
-    from knownat.feature_store import open_store
+    from knownat.feature_store import joining, open_store
 
-    label, key = declaration.outcome.name, join_key(declaration.event.entity)
-    inputs = declaration.inputs(service)
-    store = open_store(declaration)
-    asked = spine.drop_columns(["split", label]).append_column("spine_row", pa.array(range(len(spine)), pa.int64()))
-    found = store.get_historical_features(
-        entity_df=asked.to_pandas(), features=store.get_feature_service(service), full_feature_names=True
-    ).to_arrow()
-    found = found.sort_by("spine_row")
-    if found["spine_row"].to_pylist() != list(range(len(spine))):
-        raise KnownatError(f"Feast returned {len(found)} rows for {len(spine)} events; report this as a defect of knownat.")
-    columns = {name: spine[name] for name in (key, "event_timestamp", "split", label)}
-    columns |= {item.name: found[item.name].cast(ARROW_TYPES[item.feature.dtype]) for item in inputs}
-    return pa.table(columns)
+    store = joining(open_store(declaration), settings)
+    features = store.get_feature_service(service)
+    return store.get_historical_features(entity_df=spine, features=features, full_feature_names=True)
+
+
+def write(job: RetrievalJob, columns: list[str], key: list[str], path: Path) -> int:
+    """Write the columns, which `key` sorts, as one file, never whole in memory; returns the row count."""
+    from knownat.offline_store.job import AsOfRetrievalJob
+
+    if isinstance(job, AsOfRetrievalJob):
+        schema = pa.schema([job.schema.field(name) for name in columns])
+        with parquet.PartWriter(path, schema) as writer:
+            for batch in job.to_batches():
+                writer.add(batch.select(columns))
+        return writer.rows
+    folder = path.with_name(f".{path.name}.parts")
+    try:
+        rows = parquet.write_spark(job.to_spark_df().select(*columns), folder, key, 1)
+        os.replace(folder / parquet.part_name(0), path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return rows
 
 
 def _at(moment: datetime) -> pa.Scalar:
