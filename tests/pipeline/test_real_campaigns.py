@@ -7,6 +7,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,13 +76,21 @@ def test_what_is_known_later_is_null_at_launch(real: Path) -> None:
     assert {f["column"] for f in found if "leakage audit" in f["reason"]} == set(late)
 
 
-def test_no_training_label_is_known_after_validation_starts(real: Path) -> None:
-    """A train row's campaign was decided before validation starts."""
-    training_set, events = parquet.read(real / paths.TRAINING_SET), parquet.read(real / paths.TABLES / "campaigns")
-    train = training_set.filter(pc.equal(training_set["split"], "train"))
+@pytest.mark.parametrize("embargo", [None, "30d"])
+def test_no_label_is_known_after_the_next_part_starts(real: Path, embargo: str | None) -> None:
+    """A train row's campaign was decided before validation starts, a validation row's before test starts, less the embargo."""
+    events, params = parquet.read(real / paths.TABLES / "campaigns"), Params.load(real / "params.yaml")
+    split = params.split.model_copy(update={"embargo": embargo})
+    declaration = Declaration.read(real / paths.compiled("retrieve"))
+    spine = retrieve.spine_of(events, declaration, params.service, split, params.observed_at)
+    if embargo is None:
+        columns = ["project_id", "event_timestamp", "split", "is_successful"]
+        assert spine.select(columns).equals(parquet.read(real / paths.TRAINING_SET, columns))
     decided = dict(zip(events["project_id"].to_pylist(), events["label_known_at"].to_pylist(), strict=True))
-    latest = max(decided[key] for key in train["project_id"].to_pylist())
-    assert latest < Params.load(real / "params.yaml").split.validation_from
+    for part, start in (("train", split.validation_from), ("validation", split.test_from)):
+        rows = spine.filter(pc.equal(spine["split"], part))
+        assert len(rows) > 300
+        assert max(decided[key] for key in rows["project_id"].to_pylist()) < start - timedelta(days=30 if embargo else 0)
 
 
 @pytest.mark.parametrize("stem", ["history", "activity"])
