@@ -48,7 +48,7 @@ def held_back(
         too_late["train"],
         too_late["validation"],
     )
-    masks, left = {}, pc.is_valid(part)
+    masks, left = {}, pc.is_valid(part)  # all of them: preprocess keeps no event without its time
     for reason, holds in zip(get_args(Reason), conditions, strict=True):
         masks[reason] = pc.and_(left, holds)
         left = pc.and_not(left, holds)
