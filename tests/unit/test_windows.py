@@ -144,17 +144,6 @@ def test_windows_taken_up_day_after_day_equal_those_computed_at_once(spark: Spar
     assert in_order(features, view) == in_order(windowed(rows, CAMPAIGNS, view, OBSERVED).toArrow(), view)
 
 
-def test_a_key_without_a_later_step_gets_no_row(spark: SparkSession, campaigns: pa.Table) -> None:
-    """What a key carries from before is no row of the day."""
-    view = CAMPAIGNS.feature_views["main_category_history"]
-    rows = spark.createDataFrame(campaigns)
-    found = totals(rows, CAMPAIGNS, view, OBSERVED).toArrow()
-    since = max(found["known_at"].to_pylist()) - timedelta(seconds=1)
-    carried = carried_at(spark.createDataFrame(found.filter(pc.less(found["known_at"], since))), view)
-    after = totals(rows, CAMPAIGNS, view, OBSERVED, Carried(since, carried)).toArrow()
-    assert 0 < len(after) < carried.count()
-
-
 def test_an_entity_is_shuffled_once(spark: SparkSession, campaigns: pa.Table) -> None:
     """Steps, totals at a moment and running totals share one partitioning by key, with what is carried too."""
     view, rows = CAMPAIGNS.feature_views["main_category_history"], spark.createDataFrame(campaigns)
