@@ -36,7 +36,7 @@ def card(
         _table(["input", "dtype", "enters as", "description"], _input_rows(declaration, encoder)),
         "## Training",
         _table(["split", "rows"], [[name, str(count)] for name, count in rows.items()]),
-        _table(["parameter", "value"], [[name, str(value)] for name, value in training.items()]),
+        _table(["parameter", "value"], [[name, "none" if value is None else str(value)] for name, value in training.items()]),
         "## Made from",
         _table(["file", "sha256"], [[name, f"`{value}`"] for name, value in hashes.items()]),
     ]

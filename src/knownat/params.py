@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from knownat.declaration import Model, Name, in_utc
+from knownat.declaration import Model, Name, Span, in_utc, span
 from knownat.errors import KnownatError
 from knownat.loading import read_yaml, validated
 
@@ -52,13 +52,28 @@ class Source(Model):
 
 
 class Split(Model):
+    """Where one part of the training set ends and the next begins, by the event's own time.
+
+    `embargo`: how long before the next part starts a label must be known for its row to count (see `maturity`).
+    """
+
     validation_from: Instant
     test_from: Instant
+    embargo: Span | None = None
+
+    @property
+    def margin(self) -> timedelta:
+        """The embargo as a timedelta; none is 0."""
+        return span(self.embargo) if self.embargo else timedelta()
 
     @model_validator(mode="after")
     def _ordered(self) -> Split:
         if self.validation_from >= self.test_from:
             raise ValueError("validation_from must lie before test_from")
+        if self.margin >= self.test_from - self.validation_from:
+            raise ValueError(
+                "embargo must be shorter than the time from validation_from to test_from, or no row of validation counts"
+            )
         return self
 
 

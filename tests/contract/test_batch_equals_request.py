@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import random
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +13,10 @@ from pyspark.sql import SparkSession
 from knownat.declaration import Declaration, full_name
 from knownat.derive import request
 from knownat.errors import KnownatError
-from knownat.judging import judge
 from knownat.loading import load_declaration
 from knownat.params import Params
 from knownat.stages.preprocess import view_frame
+from tests.campaigns import kept
 from tests.projects import ROOT
 
 
@@ -30,18 +28,8 @@ def declared() -> Declaration:
 @pytest.fixture(scope="module")
 def batch(declared: Declaration, spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Some hundred generated campaigns, typed by Spark, and their own features."""
-    import pandas as pd
-
-    path = tmp_path_factory.mktemp("batch") / "campaigns.csv"
-    command = [sys.executable, str(ROOT / "synthetic" / "campaigns.py"), "--rows", "400", "--seed", "5", "--output", str(path)]
-    subprocess.run(command, check=True)
-    raw = pd.read_csv(path, dtype=str, keep_default_na=False)
-    columns = declared.event_table.raw_columns
-    texts = raw.rename(columns={source: name for name, source in columns.items()})[list(columns)].replace({"": None})
-    texts.insert(0, "line", range(2, len(texts) + 2))
     observed_at = Params.load(ROOT / "params.yaml").observed_at
-    judged = judge(spark.createDataFrame(texts), declared, declared.event.table, [], observed_at)
-    judged.where("verdict = 'kept'").createOrReplaceTempView(declared.event.table)
+    kept(spark, declared, tmp_path_factory.mktemp("batch"), 400, 5, observed_at).createOrReplaceTempView(declared.event.table)
     rows = {row["project_id"]: row.asDict() for row in spark.table(declared.event.table).collect()}
     features = view_frame(spark, declared, declared.feature_views["campaign"], observed_at).collect()
     return rows, {row["project_id"]: row.asDict() for row in features}

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
 
 from knownat import parquet, paths
-from knownat.declaration import Declaration, FeatureView, span
+from knownat.declaration import Declaration
 from knownat.params import Params
 from knownat.stages import compile as compile_stage
 from knownat.stages import ingest, preprocess, register, retrieve, validate
+from tests.campaigns import differences, times
 from tests.projects import ROOT
 
 REAL = Path(os.environ.get("KNOWNAT_CAMPAIGNS", ROOT.parent / "shared" / "data" / "ks-projects-sample.csv"))
 pytestmark = [pytest.mark.full, pytest.mark.skipif(not REAL.exists(), reason="the real table is not here (KNOWNAT_CAMPAIGNS)")]
-
-MICRO = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +72,21 @@ def test_what_is_known_later_is_null_at_launch(real: Path) -> None:
     assert {f["column"] for f in found if "leakage audit" in f["reason"]} == set(late)
 
 
-def test_no_training_label_is_known_after_validation_starts(real: Path) -> None:
-    """A train row's campaign was decided before validation starts."""
-    training_set, events = parquet.read(real / paths.TRAINING_SET), parquet.read(real / paths.TABLES / "campaigns")
-    train = training_set.filter(pc.equal(training_set["split"], "train"))
+@pytest.mark.parametrize("embargo", [None, "30d"])
+def test_no_label_is_known_after_the_next_part_starts(real: Path, embargo: str | None) -> None:
+    """A train row's campaign was decided before validation starts, a validation row's before test starts, less the embargo."""
+    events, params = parquet.read(real / paths.TABLES / "campaigns"), Params.load(real / "params.yaml")
+    split = params.split.model_copy(update={"embargo": embargo})
+    declaration = Declaration.read(real / paths.compiled("retrieve"))
+    spine = retrieve.spine_of(events, declaration, params.service, split, params.observed_at)
+    if embargo is None:
+        columns = ["project_id", "event_timestamp", "split", "is_successful"]
+        assert spine.select(columns).equals(parquet.read(real / paths.TRAINING_SET, columns))
     decided = dict(zip(events["project_id"].to_pylist(), events["label_known_at"].to_pylist(), strict=True))
-    latest = max(decided[key] for key in train["project_id"].to_pylist())
-    assert latest < Params.load(real / "params.yaml").split.validation_from
+    for part, start in (("train", split.validation_from), ("validation", split.test_from)):
+        rows = spine.filter(pc.equal(spine["split"], part))
+        assert len(rows) > 300
+        assert max(decided[key] for key in rows["project_id"].to_pylist()) < start - timedelta(days=30 if embargo else 0)
 
 
 @pytest.mark.parametrize("stem", ["history", "activity"])
@@ -92,68 +97,12 @@ def test_windows_equal_brute_force_at_every_event(real: Path, entity: str, stem:
     view = declaration.feature_views[f"{entity}_{stem}"]
     events = parquet.read(real / paths.TABLES / "campaigns")
     observed_at = np.datetime64("2018-01-03", "us")
-    asked = [_times(events, "launched_at"), _times(events, "resolved_at")]
     stored = parquet.read(real / paths.VIEWS / view.name)
-    differences, compared = 0, 0
+    compared = wrong = 0
     for key in pc.unique(events[view.join_key]).to_pylist():
-        mine = events.filter(pc.equal(events[view.join_key], key))
-        rows = stored.filter(pc.equal(stored[view.join_key], key)).sort_by("known_at")
-        here = np.array(events[view.join_key].to_pylist()) == key
-        moments = np.unique(np.concatenate([times[here] for times in asked]))
-        moments = moments[moments <= observed_at]
-        expected = _brute_force(mine, view, moments, observed_at)
-        for name, values in expected.items():
-            found = _as_of(rows, name, moments)
-            compared += len(values)
-            differences += sum(not _same(a, b) for a, b in zip(found, values, strict=True))
+        mine, rows = (table.filter(pc.equal(table[view.join_key], key)) for table in (events, stored))
+        moments = np.unique(np.concatenate([times(mine, column) for column in ("launched_at", "resolved_at")]))
+        found = differences(rows, mine, view, moments[moments <= observed_at], observed_at)
+        compared, wrong = compared + found[0], wrong + found[1]
     assert compared > 10_000
-    assert differences == 0
-
-
-def _times(table: pa.Table, column: str) -> Any:
-    return table[column].cast(pa.timestamp("us")).to_numpy()
-
-
-def _as_of(rows: pa.Table, name: str, moments: Any) -> list[Any]:
-    """The stored value at or before each moment; 0 or None before the first."""
-    places = np.searchsorted(_times(rows, "known_at"), moments, side="right") - 1
-    values = rows[name].to_pylist()
-    empty = 0 if pa.types.is_integer(rows.schema.field(name).type) else None
-    return [values[place] if place >= 0 else empty for place in places]
-
-
-def _brute_force(events: pa.Table, view: FeatureView, moments: Any, observed_at: Any) -> dict[str, list[Any]]:
-    """Each feature at each moment, over the events whose entry lies in (moment - window, moment]."""
-    assert view.known_at is not None
-    entries = _times(events, view.known_at.column) + np.timedelta64(view.known_at.delay)
-    logs = {"log_goal": _micro(events["usd_goal_real"], 0), "log_backers": _micro(events["backers"], 1)}
-    rates = [None if value is None else int(value) for value in events["is_successful"].to_pylist()]
-    expected: dict[str, list[Any]] = {}
-    for window in view.windows:
-        lasts = np.timedelta64(span(window))
-        inside = [(entries <= moment) & (entries > moment - lasts) & (entries <= observed_at) for moment in moments]
-        for feature in (f for f in view.features if f.window == window):
-            measure = feature.name.removesuffix(f"_{window}")
-            if measure in {"ended", "launched"}:
-                expected[feature.name] = [int(mask.sum()) for mask in inside]
-            else:
-                values, unit = (rates, 1) if measure == "success_rate" else (logs[measure], MICRO)
-                expected[feature.name] = [_mean(values, mask, unit) for mask in inside]
-    return expected
-
-
-def _micro(column: pa.ChunkedArray, plus: int) -> list[int | None]:
-    values = (None if v is None or v + plus <= 0 else math.log(v + plus) for v in column.to_pylist())
-    return [None if v is None else math.floor(v * MICRO + 0.5) if v >= 0 else -math.floor(-v * MICRO + 0.5) for v in values]
-
-
-def _mean(values: list[int | None], mask: Any, unit: int) -> float | None:
-    chosen = [values[i] for i in np.flatnonzero(mask)]
-    known = [v for v in chosen if v is not None]
-    return sum(known) / unit / len(known) if known else None
-
-
-def _same(found: Any, expected: Any) -> bool:
-    if found is None or expected is None:
-        return found is expected
-    return bool(found == expected) if isinstance(expected, int) else math.isclose(found, expected, rel_tol=1e-12)
+    assert wrong == 0

@@ -88,6 +88,7 @@ def test_evaluation_gives_the_same_bytes_and_says_what_it_is_made_from(tmp_path:
     card = found[0][paths.CARD].decode()
     assert "| `basket__price` | float64 | log | In euros \\| with tax |" in card
     assert "| train | 200 |" in card
+    assert "| embargo | none |" in card
     assert "The buyer kept it." in card
     assert hashlib.sha256(paths.MODEL.read_bytes()).hexdigest() in card
 

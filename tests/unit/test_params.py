@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,14 @@ def changed(path: Path, key: str, line: str) -> Path:
         ("rows", "rows: 0", ["sources.campaigns.rows", "greater than 0"]),
         ("sha256", "sha256: ABC", ["sources.campaigns.sha256", "64"]),
         ("test_from", "test_from: '2001-01-01'", ["split", "validation_from must lie before test_from"]),
+        ("embargo", "embargo: soon", ["split.embargo", "'soon' is no length of time", "such as 30d"]),
+        ("embargo", "embargo: 7", ["split.embargo", "string", "says 7"]),
+        ("embargo", "embargo: -7d", ["split.embargo", "'-7d' is no length of time"]),
+        ("embargo", "embargo: 0d", ["split.embargo", "write a positive number"]),
+        ("embargo", "embargo: ''", ["split.embargo", "'' is no length of time"]),
+        ("embargo", "embargo: 99999999999999d", ["split.embargo", "is no length of time"]),
+        ("embargo", "embargo: 182d", ["split", "embargo must be shorter than the time from validation_from to test_from"]),
+        ("embargo", "embago: 7d", ["split.embago", "did you mean 'embargo'?"]),
         ("campaign__goal_usd", "campaign__goal_usd: logarithm", ["encode.campaign__goal_usd", "'logarithm'", "'log'"]),
         ("dropout", "dropout: 1", ["train.dropout", "less than 1"]),
         ("layers", "layers: [64, -32]", ["train.layers.1", "greater than 0"]),
@@ -69,6 +77,21 @@ def test_times_are_utc_however_they_are_written(path: Path, written: str) -> Non
     params = Params.load(changed(path, "observed_at", f"observed_at: {written}"))
     assert params.observed_at == datetime(2018, 1, 3, tzinfo=UTC)
     assert params.observed_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("written", "margin"),
+    [
+        ("embargo:", timedelta()),
+        ("embargo: null", timedelta()),
+        ("embargo: 7d", timedelta(days=7)),
+        ("embargo: 36h", timedelta(hours=36)),
+    ],
+)
+def test_an_embargo_is_a_length_of_time_or_empty(path: Path, written: str, margin: timedelta) -> None:
+    """As in the declaration's windows; an empty one is none, and so is one that is not written."""
+    assert Params.load(changed(path, "embargo", written)).split.margin == margin
+    assert Params.load(changed(path, "embargo", "")).split.margin == timedelta()
 
 
 def test_small_numbers_are_numbers(path: Path) -> None:

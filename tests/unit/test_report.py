@@ -80,13 +80,14 @@ def events() -> pa.Table:
     return pa.table({"asked_at": pa.array(asked, times), "is_repaid": label, "label_known_at": pa.array(known, times)})
 
 
-def training_set() -> pa.Table:
+def training_set(embargo: timedelta = timedelta()) -> pa.Table:
     """What `retrieve` makes of these loans; one purpose is hostile, one column has one value, one has none."""
     splits = []
     for row in events().to_pylist():
         asked, known = row["asked_at"], row["label_known_at"]
         split = "train" if asked < START.replace(month=6) else "validation" if asked < START.replace(month=9) else "test"
-        late = split == "train" and known >= START.replace(month=6)
+        latest = {"train": START.replace(month=6), "validation": START.replace(month=9)}
+        late = split in latest and known >= latest[split] - embargo
         if row["is_repaid"] is not None and known <= START.replace(month=12, day=31) and not late:
             splits.append(split)
     rows = range(len(splits))
@@ -210,6 +211,27 @@ def test_the_rows_add_up_on_the_page() -> None:
     assert sums["read"][:2] == [1610, 366]
     assert sums["kept"][:2] == [366, len(training_set())]
     assert sums["in the training set"][0] == len(training_set())
+
+
+@pytest.mark.parametrize(
+    ("embargo", "train", "validation", "counts"),
+    [
+        ("null", "before 2024-06-01", "before 2024-09-01", (27, 27)),
+        ("7d", "before 2024-05-25 (embargo: 7d)", "before 2024-08-25 (embargo: 7d)", (33, 33)),
+    ],
+)
+@pytest.mark.usefixtures("pipeline")
+def test_rows_that_were_held_back_are_counted_with_the_embargo(
+    embargo: str, train: str, validation: str, counts: tuple[int, int]
+) -> None:
+    """The page says how many came too late for train and for validation, and until when they would not have."""
+    write_text(Path("params.yaml"), PARAMS.replace("test_from: 2024-09-01", f"test_from: 2024-09-01, embargo: {embargo}"))
+    write_table(training_set(timedelta(days=7 if embargo == "7d" else 0)), paths.TRAINING_SET)
+    words = Outline(page()).words
+    assert f"{counts[0]} too late to train on: label not known {train} + " in words
+    assert f"{counts[1]} too late to validate on: label not known {validation}\n" in words
+    total, *parts = rows_of(words)["kept"]
+    assert total == sum(parts)
 
 
 @pytest.mark.usefixtures("pipeline")

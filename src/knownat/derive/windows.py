@@ -2,11 +2,12 @@
 
 An event counts from its moment until, not including, a window later. So each event is a step up at its *entry* and a
 step down at its *exit*, and the running sum of the steps is the aggregate from then on. The steps are integers (real
-numbers in millionths), so the sums are exact in any order.
+numbers in millionths), so the sums are exact in any order, and can be taken up where they stood.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -20,18 +21,56 @@ if TYPE_CHECKING:
 MICRO = 1_000_000
 
 
+@dataclass(frozen=True)
+class Carried:
+    """The running totals of each key (`totals`, a row a key: `carried_at`) as they stood at `since`."""
+
+    since: datetime
+    totals: DataFrame
+
+
 def windowed(rows: DataFrame, declaration: Declaration, view: FeatureView, observed_at: datetime) -> DataFrame:
     """Join key, known_at and the features: one row at each entry and exit that has happened by `observed_at`."""
+    return features_of(totals(rows, declaration, view, observed_at), declaration, view)
+
+
+def totals(
+    rows: DataFrame, declaration: Declaration, view: FeatureView, observed_at: datetime, carried: Carried | None = None
+) -> DataFrame:
+    """Join key, known_at and the running totals, integers: one row at each entry and exit that has happened by `observed_at`.
+
+    With `carried`, only those after `carried.since`: `rows` are then the ones that enter or exit later (others do no
+    harm), each that has entered already as it was when it was counted. With the totals up to `since` that is exactly
+    what all rows at once give. A key without a later step gets no row.
+    """
     from pyspark.sql import Window
     from pyspark.sql import functions as F
 
-    key = quoted(view.join_key)
-    steps = _steps(rows, declaration, view, observed_at)
-    totals = [c for c in steps.columns if c not in {view.join_key, "known_at"}]
-    by_moment = steps.repartition(F.col(key)).groupBy(F.col(key), "known_at").agg(*[F.sum(F.col(c)).alias(c) for c in totals])
-    so_far = Window.partitionBy(F.col(key)).orderBy("known_at").rowsBetween(Window.unboundedPreceding, Window.currentRow)
-    running = by_moment.select(F.col(key), "known_at", *[F.sum(F.col(c)).over(so_far).alias(c) for c in totals])
-    return running.select(F.col(key), "known_at", *[F.expr(sql).alias(name) for name, sql in _values(declaration, view)])
+    key, at = F.col(quoted(view.join_key)), F.col("known_at")
+    steps = _steps(rows, declaration, view).where(at <= _moment(observed_at))
+    names = [c for c in steps.columns if c not in {view.join_key, "known_at"}]
+    if carried is not None:  # what a key brings along is its first step, and no row of its own
+        steps = steps.where(at > _moment(carried.since)).unionByName(carried.totals)
+    by_moment = steps.repartition(key).groupBy(key, at).agg(*[F.sum(F.col(c)).alias(c) for c in names])
+    so_far = Window.partitionBy(key).orderBy(at).rowsBetween(Window.unboundedPreceding, Window.currentRow)
+    running = by_moment.select(key, at, *[F.sum(F.col(c)).over(so_far).alias(c) for c in names])
+    return running if carried is None else running.where(at > _moment(carried.since))
+
+
+def carried_at(found: DataFrame, view: FeatureView) -> DataFrame:
+    """Each key's last row of `totals`, or of what was carried before and the totals since: what the next day takes up."""
+    from pyspark.sql import functions as F
+
+    latest = F.max_by(F.struct(*[F.col(quoted(c)) for c in found.columns]), F.col("known_at")).alias("latest")
+    return found.groupBy(quoted(view.join_key)).agg(latest).select("latest.*")
+
+
+def features_of(found: DataFrame, declaration: Declaration, view: FeatureView) -> DataFrame:
+    """Join key, known_at and the features, from `totals`: row by row."""
+    from pyspark.sql import functions as F
+
+    values = [F.expr(sql).alias(name) for name, sql in _values(declaration, view)]
+    return found.select(F.col(quoted(view.join_key)), "known_at", *values)
 
 
 def _measures(declaration: Declaration, view: FeatureView) -> dict[str, tuple[str, str]]:
@@ -52,7 +91,7 @@ def _measures(declaration: Declaration, view: FeatureView) -> dict[str, tuple[st
     return measures
 
 
-def _steps(rows: DataFrame, declaration: Declaration, view: FeatureView, observed_at: datetime) -> DataFrame:
+def _steps(rows: DataFrame, declaration: Declaration, view: FeatureView) -> DataFrame:
     """Join key, known_at and, for each feature and window, how its count and its sum change there."""
     from pyspark.sql import functions as F
 
@@ -75,8 +114,13 @@ def _steps(rows: DataFrame, declaration: Declaration, view: FeatureView, observe
     ]
     spread = inner.select("*", F.explode(F.array(entry, *exits)).alias("step"))
     changes = [(F.col(f"step.s{w}") * F.col(f"m{i}")).alias(f"w{w}m{i}") for w in range(len(lengths)) for i in range(len(flat))]
-    happened = F.expr(f"step.known_at <= {literal(observed_at.isoformat(), 'timestamp')}")
-    return spread.where(happened).select(F.col(quoted(view.join_key)), F.col("step.known_at"), *changes)
+    return spread.select(F.col(quoted(view.join_key)), F.col("step.known_at"), *changes)
+
+
+def _moment(at: datetime) -> Column:
+    from pyspark.sql import functions as F
+
+    return F.expr(literal(at.isoformat(), "timestamp"))
 
 
 def _values(declaration: Declaration, view: FeatureView) -> list[tuple[str, str]]:

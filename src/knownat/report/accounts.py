@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from knownat import paths
 from knownat.declaration import Declaration
 from knownat.errors import KnownatError
-from knownat.params import Params
+from knownat.maturity import Reason, cutoffs, held_back
+from knownat.params import Params, Split
 from knownat.report.numbers import count, moment
 from knownat.splits import SPLIT, SPLITS
 
@@ -59,12 +60,12 @@ def table_flow(table: str, account: Mapping[str, Any]) -> Flow:
 
 def labelled_flow(flow: Flow, events: pa.Table, splits: Mapping[str, int], declaration: Declaration, params: Params) -> Flow:
     """The event table's flow, continued to the training set and its splits."""
-    losses = unlabelled(events, declaration, params)
+    losses = left_out(events, declaration, params)
     kept, rows = len(events), sum(splits.values())
     if flow.steps[-1].rows != kept or kept - sum(losses.values()) != rows:
         raise KnownatError(
             f"{paths.ROWS}, {paths.TABLES / flow.table} and {paths.TRAINING_SET} are not of one run: "
-            f"{kept} rows kept, {sum(losses.values())} without a known label, {rows} in the training set; "
+            f"{kept} rows kept, {sum(losses.values())} left out, {rows} in the training set; "
             "run `dvc repro retrieve`."
         )
     parts: dict[str, int] = {name: splits.get(name, 0) for name in SPLITS}
@@ -74,42 +75,27 @@ def labelled_flow(flow: Flow, events: pa.Table, splits: Mapping[str, int], decla
     return Flow(flow.table, flow.total, (*flow.steps, *steps), (*flow.sums, *sums))
 
 
-def unlabelled(events: pa.Table, declaration: Declaration, params: Params) -> dict[str, int]:
-    """Why kept events are not in the training set (`retrieve`'s conditions), each counted under the first reason."""
+def left_out(events: pa.Table, declaration: Declaration, params: Params) -> dict[str, int]:
+    """Why kept events are not in the training set, in words, and how many; each is counted under its first reason."""
     import pyarrow.compute as pc
 
     observed_at = params.source(declaration.event.table).observed_at
-    start = params.split.validation_from
-    early = pc.less(events[declaration.event_table.known_at], _at(start))
-    as_of = declaration.service(params.service).as_of
-    reasons = {
-        "no label": pc.is_null(events[declaration.outcome.name]),
-        f"label not known by {moment(observed_at)}": _not(pc.less_equal(events["label_known_at"], _at(observed_at))),
-        f"{as_of} not reached by {moment(observed_at)}": _not(pc.less_equal(events[as_of], _at(observed_at))),
-        f"too late to train on: label not known before {moment(start)}": pc.and_(
-            early, _not(pc.less(events["label_known_at"], _at(start)))
-        ),
+    words = worded(params.split, declaration.service(params.service).as_of, observed_at)
+    masks = held_back(events, declaration, params.service, params.split, observed_at)
+    return {words[reason]: int(pc.sum(mask).as_py() or 0) for reason, mask in masks.items()}
+
+
+def worded(split: Split, as_of: str, observed_at: datetime) -> dict[Reason, str]:
+    """Each reason with its moment, and with the embargo where there is one."""
+    before = {part: moment(cutoff) for part, cutoff in cutoffs(split).items()}
+    embargo = f" (embargo: {split.embargo})" if split.embargo else ""
+    return {
+        "no label": "no label",
+        "label not known": f"label not known by {moment(observed_at)}",
+        "not asked yet": f"{as_of} not reached by {moment(observed_at)}",
+        "too late to train on": f"too late to train on: label not known before {before['train']}{embargo}",
+        "too late to validate on": f"too late to validate on: label not known before {before['validation']}{embargo}",
     }
-    counts = {}
-    left = None
-    for reason, holds in reasons.items():
-        found = holds if left is None else pc.and_(left, holds)
-        counts[reason] = int(pc.sum(found).as_py() or 0)
-        left = pc.invert(holds) if left is None else pc.and_not(left, holds)
-    return counts
-
-
-def _at(at: datetime) -> pa.Scalar:
-    import pyarrow as pa
-
-    return pa.scalar(at, pa.timestamp("us", tz="UTC"))
-
-
-def _not(condition: Any) -> Any:
-    """Null, too, is not."""
-    import pyarrow.compute as pc
-
-    return pc.invert(pc.fill_null(condition, False))
 
 
 def _falling(first: str, rows: int, losses: Mapping[str, int], last: str) -> tuple[Step, ...]:

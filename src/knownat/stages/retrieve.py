@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from contextlib import nullcontext
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from knownat import parquet, paths
 from knownat.console import Counts, run_stage
 from knownat.declaration import Declaration, join_key
 from knownat.errors import KnownatError
+from knownat.maturity import held_back, part_of
 from knownat.params import OfflineStoreSettings, Params, Split
 from knownat.spark_session import spark_session
 
@@ -39,28 +41,16 @@ def main() -> Counts:
 
 
 def spine_of(events: pa.Table, declaration: Declaration, service: str, split: Split, observed_at: datetime) -> pa.Table:
-    """Keys, event_timestamp (the service's as_of), split and label of the events whose label is known by `observed_at`.
-
-    The split is by the event's own time, so that all services are scored on the same rows; a training row's label must
-    be known before validation starts.
-    """
+    """Keys, event_timestamp (the service's as_of), part and label of the events that nothing holds back (see `maturity`)."""
     label = declaration.outcome.name
-    known_by = pc.and_(pc.is_valid(events[label]), pc.less_equal(events["label_known_at"], _at(observed_at)))
-    asked = events[declaration.service(service).as_of]
-    events = events.filter(pc.and_(known_by, pc.fill_null(pc.less_equal(asked, _at(observed_at)), False)))
-    happened = events[declaration.event_table.known_at]
-    part = pc.if_else(
-        pc.less(happened, _at(split.validation_from)),
-        "train",
-        pc.if_else(pc.less(happened, _at(split.test_from)), "validation", "test"),
-    )
-    mature = pc.or_(pc.not_equal(part, "train"), pc.less(events["label_known_at"], _at(split.validation_from)))
+    held = held_back(events, declaration, service, split, observed_at)
+    events = events.filter(pc.invert(reduce(pc.or_, held.values())))
+    if not len(events):
+        raise KnownatError("No event has a label that is known in time; look at the label's expr, at observed_at and at split.")
     keys = dict.fromkeys(join_key(entity) for entity in declaration.entities if join_key(entity) in events.column_names)
     columns = {key: events[key] for key in keys}
-    columns |= {"event_timestamp": events[declaration.service(service).as_of], "split": part, label: events[label]}
-    spine = pa.table(columns).filter(mature)
-    if not len(spine):
-        raise KnownatError("No event has a label that is known by observed_at; look at the label's expr and at observed_at.")
+    columns["event_timestamp"] = events[declaration.service(service).as_of]
+    spine = pa.table(columns | {"split": part_of(events, declaration, split), label: events[label]})
     return spine.sort_by([("event_timestamp", "ascending"), (join_key(declaration.event.entity), "ascending")])
 
 
@@ -90,10 +80,6 @@ def write(job: RetrievalJob, columns: list[str], key: list[str], path: Path) -> 
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return rows
-
-
-def _at(moment: datetime) -> pa.Scalar:
-    return pa.scalar(moment, pa.timestamp("us", tz="UTC"))
 
 
 if __name__ == "__main__":
