@@ -94,7 +94,9 @@ def predict(
 @app.command()
 def audit(
     rows: Annotated[int, typer.Option(min=2, help="At most so many rows a table; always the same ones.")] = 5000,
-    cut_off: Annotated[str | None, typer.Option(help="When the future starts, ISO, UTC; by default the median event.")] = None,
+    cut_off: Annotated[
+        str | None, typer.Option(help="When the future starts: ISO, UTC, in mid-day and mid-month; by default the median event.")
+    ] = None,
 ) -> None:
     """Scramble what came after a cut-off and compute the features anew: none may change before it."""
     from knownat.audit import audit as audited
