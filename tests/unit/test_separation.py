@@ -60,6 +60,7 @@ def test_a_text_that_occurs_once_tells_nothing() -> None:
 def test_whether_a_value_is_missing_may_give_the_label_away() -> None:
     """A null is a value of its own, among numbers and among texts."""
     assert found(np.where(LABELS, np.nan, DRAW.random(N))) > 0.99
+    assert found(np.where(LABELS, np.nan, 0.0)) == 1
     assert found(texts([None if label else f"note {i % 7}" for i, label in enumerate(LABELS)])) > 0.99
 
 
