@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from knownat import paths
 from knownat.console import fail, prepare
-from knownat.declaration import Declaration
+from knownat.declaration import Declaration, in_utc
 from knownat.errors import KnownatError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -88,6 +89,29 @@ def predict(
     for item in (item for item in inputs if item.status not in {"computed", "known"}):
         since = f", known at {item.known_at:%Y-%m-%d %H:%M:%S} UTC" if item.status in {"too new", "stale"} and item.known_at else ""
         typer.echo(f"  not used: {item.name} ({item.status}{since})")
+
+
+@app.command()
+def audit(
+    rows: Annotated[int, typer.Option(min=2, help="At most so many rows a table; always the same ones.")] = 5000,
+    cut_off: Annotated[
+        str | None, typer.Option(help="When the future starts: ISO, UTC, in mid-day and mid-month; by default the median event.")
+    ] = None,
+) -> None:
+    """Scramble what came after a cut-off and compute the features anew: none may change before it."""
+    from knownat.audit import audit as audited
+    from knownat.params import Params
+
+    moment = _moment("--cut-off", cut_off) if cut_off else None
+    for line in audited(_declaration(), Params.load(), rows, moment):
+        typer.echo(line)
+
+
+def _moment(option: str, text: str) -> datetime:
+    try:
+        return in_utc(datetime.fromisoformat(text))
+    except ValueError as error:
+        raise KnownatError(f"{option}: '{text}' is no moment; write it as 2016-01-01 or 2016-01-01T09:00:00Z.") from error
 
 
 def _declaration() -> Declaration:

@@ -23,9 +23,7 @@ def judge(raw: DataFrame, declaration: Declaration, name: str, filters: list[str
     from pyspark.sql import functions as F
 
     table = declaration.tables[name]
-    typed = _typed(raw, table)
-    for column, text in sql.computed(table):
-        typed = typed.withColumn(column, F.expr(text))
+    typed = with_computed(_typed(raw, table), table)
     judged = typed.withColumn("reasons", F.expr(sql.reasons(chain(_not_parsed(table), _bounds(table, observed_at)))))
     judged = _duplicates(judged, table)
     verdict = "CASE WHEN reasons <> '' THEN 'quarantined' WHEN is_copy THEN 'duplicate'"
@@ -34,8 +32,17 @@ def judge(raw: DataFrame, declaration: Declaration, name: str, filters: list[str
             rule = compile_expression(table.filters[chosen], dtypes(table), "bool").spark
             verdict += f" WHEN NOT coalesce({rule}, FALSE) THEN 'filtered: {chosen}'"
     judged = judged.withColumn("verdict", F.expr(f"{verdict} ELSE 'kept' END"))
-    judged = _with_label_and_keys(judged, declaration, name)
+    judged = with_label_and_keys(judged, declaration, name)
     return _feature_bounds(judged, declaration, name)
+
+
+def with_computed(typed: DataFrame, table: Table) -> DataFrame:
+    """The rows with the computed columns beside the raw ones that they are made of."""
+    from pyspark.sql import functions as F
+
+    for column, text in sql.computed(table):
+        typed = typed.withColumn(column, F.expr(text))
+    return typed
 
 
 def _typed(raw: DataFrame, table: Table) -> DataFrame:
@@ -81,7 +88,8 @@ def _duplicates(judged: DataFrame, table: Table) -> DataFrame:
     )
 
 
-def _with_label_and_keys(judged: DataFrame, declaration: Declaration, name: str) -> DataFrame:
+def with_label_and_keys(judged: DataFrame, declaration: Declaration, name: str) -> DataFrame:
+    """The rows with the key of each entity that the table has and, of events, the label and when it is known."""
     from pyspark.sql import functions as F
 
     for key, text in sql.entity_keys(declaration, declaration.tables[name]).items():

@@ -154,6 +154,19 @@ def test_online_features_are_printed_with_their_ages(deliveries: Path) -> None:
     assert line.endswith("old")
 
 
+@pytest.mark.full
+def test_no_feature_of_a_second_data_set_saw_the_future(deliveries: Path) -> None:
+    """`knownat audit` computes every view of both tables in two worlds, SQL included, and says what it compared."""
+    done = run(deliveries, "knownat", "audit")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split(";")[0] for line in lines[:2]] == ["deliveries: 600 of 600 rows", "weather: 1,440 of 1,440 rows"]
+    counted = {line.split()[0]: line.split()[1:] for line in lines[3:-1]}
+    assert {"order__depot_name", "rain__rain_mm", "depot_record__late_rate_7d", "usual__median_km"} <= set(counted)
+    assert all(int(rows.replace(",", "")) > 0 and changed == "0" for rows, changed in counted.values())
+    assert lines[-1].startswith("4 views are compared: no feature saw what came after ")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -162,6 +175,8 @@ def test_online_features_are_printed_with_their_ages(deliveries: Path) -> None:
         (["predict", "--json", "{"], "not valid JSON"),
         (["predict", "--json", json.dumps(ORDER | {"weight_g": 0})], "weight_g: 0 is below 1"),
         (["predict", "--json", json.dumps(ORDER), "--service", "none"], "no service 'none'"),
+        (["audit", "--cut-off", "tomorrow"], "'tomorrow' is no moment"),
+        (["audit", "--cut-off", "2022-01-01"], "choose an earlier --cut-off"),
     ],
 )
 def test_a_bad_question_gets_one_sentence(deliveries: Path, arguments: list[str], said: str) -> None:

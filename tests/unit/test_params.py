@@ -54,6 +54,7 @@ def changed(path: Path, key: str, line: str) -> Path:
         ("layers", "layers: [64, -32]", ["train.layers.1", "greater than 0"]),
         ("layers", "layers: 64", ["train.layers", "list"]),
         ("max_bad_share", "max_bad_share: 5", ["validate.max_bad_share", "less than or equal to 1"]),
+        ("max_single_auc", "max_single_auc: 95", ["validate.max_single_auc", "less than or equal to 1"]),
         ("filters", "filters: [Usd-only]", ["preprocess.filters.0", "'Usd-only'"]),
         ("campaigns", "Campaigns:", ["sources", "'Campaigns'"]),
     ],

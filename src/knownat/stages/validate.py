@@ -1,4 +1,4 @@
-"""A gate: Great Expectations judges data, and a verdict is written only if all of it holds."""
+"""A gate: Great Expectations judges data, the last gate also what is too good; a verdict is written only if all holds."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ def main(gate: str) -> Counts:
             outcomes += found
             lost += [asset] if len(found) != len(suite) or not suite else []
             write_text(folder / f"{asset}.html", page(document))
+        outcomes += _too_good(declaration, params) if gate == "training_set" else []
         write_json(folder / "result.json", [_readable(o) for o in outcomes])
     conclude(gate, data_of(gate, declaration.tables), outcomes, lost)
     return {"gate": gate, "assets": len(frames), "expectations": len(outcomes)}
@@ -80,6 +81,14 @@ def _training_set(declaration: Declaration, params: Params) -> tuple[Frames, der
 
     frames: Frames = {"training_set": lambda: read(paths.TRAINING_SET).to_pandas()}
     return frames, derived.training_set_suites(declaration, params.service)
+
+
+def _too_good(declaration: Declaration, params: Params) -> list[Outcome]:
+    from knownat.parquet import read
+    from knownat.too_good import judge_inputs
+
+    limit = params.validate_.max_single_auc
+    return judge_inputs("training_set", read(paths.TRAINING_SET), declaration, params.service, limit)
 
 
 GATES: dict[str, Callable[[Declaration, Params], tuple[Frames, derived.Suites]]] = {
