@@ -94,7 +94,7 @@ def scramble(rows: pa.Table, declaration: Declaration, name: str, cut_off: datet
     columns = {column: rows[column] for column in table.raw_columns}
     late, kept = _after(rows[table.known_at], cut_off), _made_of(table, [*table.key, table.known_at])
     starting, learning = np.flatnonzero(late), np.zeros(len(rows), dtype=bool)
-    for column in columns.keys() - kept:
+    for column in [c for c in columns if c not in kept]:
         columns[column] = _replaced(columns[column], starting, _others(starting, draw))
     for moment, told in _told_at(declaration, table, kept).items():
         places = np.flatnonzero(~late & _after(rows[moment], cut_off))
