@@ -100,7 +100,8 @@ def _too_late(
 ) -> tuple[ancestry.Path, str] | None:
     """The path to a column, or no path but the whole view, that is known later than the service asks."""
     as_of, start = declared.services[service].as_of, declared.event_table.known_at
-    whole = view.known_at is not None and (view.known_at.column not in {as_of, start} or bool(view.known_at.delay))
+    known = view.known_at if view.entity == declared.event.entity else None  # another entity's rows were there before
+    whole = known is not None and (known.column not in {as_of, start} or bool(known.delay))
     late = {c: m for c in found if (m := listed(sorted(ancestry.moments(declared, view, c) - {as_of})))}
     if late:
         last = list(late)[-1]

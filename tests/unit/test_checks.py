@@ -438,3 +438,12 @@ def test_the_last_of_other_rows_may_tell_their_label(tmp_path: Path) -> None:
         loaded(folder)
     edited(folder, OUTCOME, "known_at: resolved_at", "known_at: resolved_at + INTERVAL 1 DAY")
     assert loaded(folder).feature_views
+
+
+def test_the_last_of_other_rows_may_be_the_own_one_if_it_tells_no_more_than_its_start(tmp_path: Path) -> None:
+    """What is known of a row from its start on is no leak, however late the view counts it."""
+    folder = edited(copied(CAMPAIGNS, tmp_path), OUTCOME, "entity: project", "entity: country")
+    edited(folder, OUTCOME, "expr: backers", "expr: length(title)")
+    edited(folder, OUTCOME, "expr: usd_pledged_real", "expr: usd_goal_real")
+    edited(folder, OUTCOME, "known_at: resolved_at", "known_at: launched_at + INTERVAL 1 DAY")
+    assert loaded(folder).feature_views
