@@ -53,10 +53,11 @@ def moments(declaration: Declaration, view: FeatureView, column: str) -> frozens
 
 
 def known_from(declaration: Declaration, view: FeatureView, path: Path) -> str:
-    """When the last column of a path becomes known to the feature: a moment, by default its row's own."""
-    known = [sorted(moments(declaration, view, column)) for column in reversed(path[1:])]
+    """When the last column of a path is known to the feature: what it, or one on the way, says of itself; else with its row."""
     table, _ = located(declaration, view, path[-1])
-    return next((", ".join(late) for late in known if late), table.known_at)
+    columns = (table.columns.get(name) for _, name in (located(declaration, view, step) for step in reversed(path[1:])))
+    said = (column.known_at for column in columns if column and column.known_at)
+    return path[-1][: path[-1].rfind(".") + 1] + next(said, table.known_at)
 
 
 def reads(declaration: Declaration, table: Table, column: str) -> tuple[str, ...]:
