@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from knownat import ancestry, paths
 from knownat.declaration import Declaration, FeatureView, ModelInput
-from knownat.leakage import Leak, leaks, of_the_row, written
+from knownat.leakage import Leak, holds_own_event, leaks, of_the_row
+from knownat.report.numbers import duration
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,13 @@ def audit(declaration: Declaration, service: str) -> Audit:
 
 
 def _entry(declaration: Declaration, service: str, view: FeatureView) -> str:
-    as_of = declaration.service(service).as_of
+    as_of, known = declaration.service(service).as_of, view.known_at
+    when = "the known_at of the query" if known is None else known.column
+    when = f"{duration(known.delay)} after {when}" if known and known.delay else when
     if of_the_row(declaration, view, as_of):
-        return f"The row's own values, known at {written(view.known_at)}."
-    if view.table == declaration.event.table and view.sql is None:
-        return f"Values of other rows, each from {written(view.known_at)} on: the own row's come after {as_of}."
-    return f"Values of other rows, each from {written(view.known_at)} on."
+        return f"The row's own values, known at {when}."
+    proven = view.table == declaration.event.table and known and not holds_own_event(declaration, view, as_of)
+    return f"Values of other rows, each from {when} on{f'; the own row enters after {as_of}' if proven else ''}."
 
 
 def _rows(declaration: Declaration, service: str, items: list[ModelInput], found: dict[str, Leak]) -> tuple[Row, ...]:
@@ -73,7 +75,8 @@ def _rows(declaration: Declaration, service: str, items: list[ModelInput], found
         windows = tuple(dict.fromkeys(item.feature.window for item in same if item.feature.window))
         among = tuple(dict.fromkeys(item.view.name for item in same))
         rows.append(replace(row, windows=windows, views=among if among != views else ()))
-    return tuple(rows)
+    order = list(dict.fromkeys(row.feature for row in rows))
+    return tuple(sorted(rows, key=lambda row: order.index(row.feature)))
 
 
 def _row(declaration: Declaration, service: str, item: ModelInput, found: dict[str, Leak]) -> Row:
