@@ -101,16 +101,27 @@ class _Tracer:
 
 
 def _choosing(scope: Any) -> Iterator[Any]:
-    """The columns of a SELECT outside of what it returns; all of them where it stands in a condition itself."""
+    """The columns of a SELECT outside of what it returns; all of them where what it returns decides on rows, too."""
     from sqlglot import exp
     from sqlglot.optimizer.scope import find_all_in_scope
 
     select = scope.expression
-    around = select.find_ancestor(exp.Where, exp.Having, exp.Qualify, exp.Join, exp.Group, exp.Select)
-    if scope.is_subquery and not isinstance(around, exp.Select | None):
+    if _returns_decide(scope):
         yield from scope.columns
         return
     parts = [select.args.get(key) for key in ("where", "group", "having", "qualify", "order")]
     parts += [part for join in select.args.get("joins") or [] for part in (join.args.get("on"), join.args.get("match_condition"))]
     for part in [part for part in parts if part] + list(select.args.get("laterals") or []):
         yield from find_all_in_scope(part, exp.Column)
+
+
+def _returns_decide(scope: Any) -> bool:
+    """Whether a SELECT stands in a condition, is compared whole with other rows, or makes several rows of one."""
+    from sqlglot import exp
+
+    select, parent = scope.expression, scope.expression.parent
+    around = select.find_ancestor(exp.Where, exp.Having, exp.Qualify, exp.Join, exp.Group, exp.Select)
+    if scope.is_subquery and not isinstance(around, exp.Select | None):
+        return True
+    among = isinstance(parent, exp.SetOperation) and (parent.args.get("distinct") or not isinstance(parent, exp.Union))
+    return bool(select.args.get("distinct") or among or any(e.find(exp.UDTF, exp.Inline) for e in select.expressions))
