@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from knownat.declaration import Declaration, ModelInput
+from knownat.declaration import Declaration, ModelInput, Service
 from knownat.encoder import Encoder
 from knownat.params import Params
 from knownat.splits import Split
@@ -34,6 +34,7 @@ def card(
         "Majority: always the more frequent label of the split, with that label's share as the probability.",
         "## Inputs",
         _table(["input", "dtype", "enters as", "description"], _input_rows(declaration, encoder)),
+        *_waivers(service),
         "## Training",
         _table(["split", "rows"], [[name, str(count)] for name, count in rows.items()]),
         _table(["parameter", "value"], [[name, "none" if value is None else str(value)] for name, value in training.items()]),
@@ -55,6 +56,14 @@ def _score_rows(scores: Mapping[Split, Any]) -> list[list[str]]:
 def _input_rows(declaration: Declaration, encoder: Encoder) -> list[list[str]]:
     declared = {i.name: i for i in declaration.inputs(encoder.service)}
     return [[f"`{i.name}`", i.dtype, i.kind, _description(declared[i.name])] for i in encoder.inputs]
+
+
+def _waivers(service: Service) -> list[str]:
+    """The features that the leakage audit lets pass, and why; nothing where there are none."""
+    if not service.waivers:
+        return []
+    rows = [[f"`{name}`", reason] for name, reason in service.waivers.items()]
+    return ["## Waivers", "What the leakage audit lets pass, and why.", _table(["input", "reason"], rows)]
 
 
 def _description(feature: ModelInput) -> str:

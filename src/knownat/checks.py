@@ -6,11 +6,11 @@ from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from knownat.bounds import check_bounds
-from knownat.declaration import Column, Declaration, FeatureView, Table, join_key
+from knownat.declaration import Column, Declaration, Table, join_key
 from knownat.errors import KnownatError
 from knownat.known_times import dtypes, inputs_known_at, label_known_at
+from knownat.leakage import refuse_leaks
 from knownat.refusals import (
-    at_once,
     compiled,
     entity_of,
     expect,
@@ -134,22 +134,13 @@ def _service(declared: Declaration, name: str, folder: Path) -> None:
     views, entity = declared.feature_views, declared.event.entity
     for view in service.views:
         expect(view in views, f"{where}.views: there is no feature view '{view}'; declared: {listed(views)}.")
-        _own_event(declared, where, views[view], service.as_of, folder)
     expect_once(service.views, f"{where}.views")
     inputs = [item.name for item in declared.inputs(name)]
     for waived in service.waivers:
         expect(waived in inputs, f"{where}.waivers: the service reads no feature '{waived}'; drop it, or write <view>__<feature>.")
     own = any(not view.windows and view.entity == entity for view in (views[v] for v in service.views))
     expect(own, f"{where}.views: no view describes the event's entity '{entity}' itself; add one.")
-
-
-def _own_event(declared: Declaration, where: str, view: FeatureView, as_of: str, folder: Path) -> None:
-    of_events = bool(view.windows) and view.table == declared.event.table
-    expect(
-        not (of_events and view.known_at == at_once(as_of)),
-        f"{folder / 'views' / view.stem}.yaml: known_at: asked as of {as_of} (service of {where}), its windows would count "
-        f"the row's own event; write {as_of} + INTERVAL 1 DAY.",
-    )
+    refuse_leaks(declared, name, folder)
 
 
 def _timezone(where: str, name: str) -> None:

@@ -20,12 +20,14 @@ def known_at(declaration: Declaration, table: Table, column: str) -> frozenset[s
 
 def inputs_known_at(table: Table, column: str) -> frozenset[str]:
     """The moments at which what a column is computed from becomes known, whatever the column says of itself."""
-    text = table.columns[column].expr
-    if text is None:
-        return frozenset()
-    read = compile_expression(text, dtypes(table)).columns
-    moments = (frozenset({m}) if (m := table.columns[c].known_at) else inputs_known_at(table, c) for c in read)
-    return frozenset[str]().union(*moments) - {table.known_at}
+    found, seen, waiting = set[str](), set[str](), [column]
+    while waiting:
+        text = table.columns[waiting.pop()].expr
+        fresh = set(compile_expression(text, dtypes(table)).columns) - seen if text else set()
+        seen |= fresh
+        found |= {moment for c in fresh if (moment := table.columns[c].known_at)}
+        waiting += [c for c in fresh if not table.columns[c].known_at]
+    return frozenset(found - {table.known_at})
 
 
 def label_known_at(declaration: Declaration) -> frozenset[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
 
-from knownat.declaration import Declaration, KnownAt, Table
+from knownat.ancestry import columns_under
+from knownat.declaration import Declaration, Table
 from knownat.errors import KnownatError
 from knownat.expressions import LONGEST_QUOTE, Expression, Refused, compile_expression
 from knownat.known_times import dtypes, known_at
@@ -47,10 +47,12 @@ def expect_known(where: str, read: Expression, declared: Declaration, table: Tab
     """Refuse an expression that reads what is known later than the row's start, or than the moment `by`."""
     moment = by or table.known_at
     for column in read.columns:
+        under = {c: path for c, path in columns_under(declared, table, column).items() if known_at(declared, table, c) - {moment}}
         late = listed(sorted(known_at(declared, table, column) - {moment}))
+        beyond = "".join(f" ← {c}" for c in list(under.values())[-1][1:]) if under else ""
         expect(
             not late,
-            f"{where} reads '{column}', which is known at {late}, later than {moment}; "
+            f"{where} reads '{column}'{beyond}, which is known at {late}, later than {moment}; "
             f"know it from then on (known_at: {late}) or leave the column out.",
         )
 
@@ -73,10 +75,6 @@ def entity_of(where: str, entity: str, declared: Declaration, table: Table, data
         raise KnownatError(f"{where}: there is no entity '{entity}'; declare it under entities in {dataset}.")
     expression = compiled(f"{dataset}: entities.{entity}", text, dtypes(table), "string")
     expect_known(f"{where}: entity '{entity}'", expression, declared, table)
-
-
-def at_once(column: str) -> KnownAt:
-    return KnownAt(column, timedelta())
 
 
 def listed(names: Iterable[object]) -> str:

@@ -10,6 +10,7 @@ from knownat.declaration import NAME, Declaration, Feature, KnownAt, Table, View
 from knownat.errors import KnownatError
 from knownat.expressions import Expression
 from knownat.known_times import dtypes
+from knownat.leakage import refuse_early_query
 from knownat.refusals import (
     compiled,
     entity_of,
@@ -42,6 +43,8 @@ def check_view(declared: Declaration, stem: str, folder: Path) -> None:
     _names(where, view, declared)
     if view.sql is not None:
         _query(where, view, declared)
+        for written in declared.expanded(stem):
+            refuse_early_query(declared, written, folder)
         return
     moment = _moment(where, view, table)
     _kind(where, view)

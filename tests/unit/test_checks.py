@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,25 @@ PLAIN = "windows: [30d, 365d]                 # success_rate becomes success_rat
          ["launch.views", "'project' itself", "add one"]),
         (SERVICES, "  as_of: launched_at\n", "  as_of: launched_at\n  waivers: {outcome__backers: It is no leak}\n",
          ["launch.waivers", "'outcome__backers'", "drop it"]),
+        # leakage: a row-level feature from the label, or from what is known later than the service asks
+        (OUTCOME, "features:", "features:\n  won: {dtype: bool, expr: is_successful}",
+         ["services.yaml: close", "outcome__won ← is_successful ← state, which the label is_successful is computed from",
+          "known at resolved_at, later than launched_at", "views/outcome.yaml", "waivers: {outcome__won:"]),
+        (OUTCOME, "features:", "features:\n  ending: {dtype: int64, expr: length(state)}",
+         ["services.yaml: close", "outcome__ending ← state, which the label is_successful is computed from"]),
+        (SERVICES, "views: [campaign, category_history", "views: [campaign, outcome, category_history",
+         ["services.yaml: launch", "outcome__backers ← backers, outcome__pledged_usd ← usd_pledged_real, known at resolved_at",
+          "later than launched_at, as the whole view is", "leave outcome out of launch", "waivers"]),
+        (OUTCOME, "known_at: resolved_at", "known_at: resolved_at + INTERVAL 2 HOURS\nttl: 90d",
+         ["services.yaml: close", "outcome__backers ← backers", "known only at resolved_at + INTERVAL 2 HOUR, later than resolved_at"]),
+        (CAMPAIGN, "known_at: launched_at", "known_at: launched_at + INTERVAL 1 DAY",
+         ["services.yaml: launch", "campaign__goal_usd ← usd_goal_real", "only at launched_at + INTERVAL 1 DAY, later than launched_at"]),
+        # leakage: the row's own event among the others
+        (SERVICES, "views: [campaign, outcome", "views: [campaign, country_activity, outcome",
+         ["services.yaml: close", "country_activity__launched_30d", "known at launched_at + INTERVAL 1 DAY", "own event",
+          "known_at: resolved_at + INTERVAL 1 DAY in", "views/activity.yaml", "leave country_activity out of close"]),
+        (HISTORY, "known_at: resolved_at + INTERVAL 1 DAY", "known_at: resolved_at",
+         ["services.yaml: close", "category_history__success_rate_30d ← is_successful ← state", "own event"]),
     ],
 )  # fmt: skip
 def test_parts_that_disagree_are_refused(tmp_path: Path, file: str, old: str, new: str, fragments: list[str]) -> None:
@@ -171,6 +191,21 @@ def test_parts_that_disagree_are_refused(tmp_path: Path, file: str, old: str, ne
         (WEATHER, "measured_at + INTERVAL 1 HOUR", "ordered_at", ["known_at", "'ordered_at'"]),
         (DATASET, "  depot: depot\n", "  depot: depot\n  rain: CAST(measured_at AS STRING)\n", ["entities.rain", "not there"]),
         (SERVICES, "rain", "x", ["'x'", "rain"]),
+        # leakage through a query: what it returns, what it counts by, and what it cannot be followed through
+        (QUERY, "percentile(distance_km, 0.5)", "avg(minutes_late)",
+         ["usual.sql: usual__median_km ← minutes_late is known at delivered_at", "known_at does not come from it", "ordered_at"]),
+        (QUERY, "percentile(distance_km, 0.5)", "avg(CAST(is_late AS INT))",
+         ["usual__median_km ← is_late ← minutes_late is known at delivered_at", "compute known_at from delivered_at"]),
+        (QUERY, "GROUP BY", "WHERE is_late GROUP BY", ["usual__median_km ← is_late ← minutes_late"]),
+        (QUERY, "", "HAVING max(minutes_late) > 0", ["usual__median_km ← minutes_late"]),
+        (QUERY, "FROM deliveries", "FROM (SELECT *, is_late AS odd FROM deliveries) WHERE odd", ["usual__median_km ← is_late ← minutes_late"]),
+        (QUERY, "FROM deliveries", "FROM deliveries d WHERE EXISTS (SELECT 1 FROM deliveries e WHERE e.parcel = d.parcel AND e.is_late)",
+         ["usual__median_km ← is_late ← minutes_late"]),
+        (QUERY, "FROM deliveries", "FROM deliveries JOIN (SELECT parcel AS p, is_late AS odd FROM deliveries) ON p = parcel AND odd",
+         ["usual__median_km ← is_late ← minutes_late"]),
+        (QUERY, "percentile(distance_km, 0.5)", "max(struct(*))", ["usual.sql", "cannot be followed", "STRUCT(*)", "name each column"]),
+        (QUERY, "percentile(distance_km, 0.5)", "avg(width_mm)", ["usual.sql", "cannot be followed", "width_mm"]),
+        (QUERY, "FROM deliveries", "FROM deliveries PIVOT (max(weight_g) FOR depot IN ('a', 'b'))", ["cannot be followed", "PIVOT"]),
     ],
 )  # fmt: skip
 def test_queries_and_further_tables_are_checked(tmp_path: Path, file: str, old: str, new: str, fragments: list[str]) -> None:
@@ -272,6 +307,7 @@ def test_a_view_without_services_is_no_declaration(tmp_path: Path) -> None:
         (HISTORY, "dtype: float64, agg: mean, expr: is_successful, min: 0, max: 1", "dtype: int64, agg: sum, expr: is_successful"),
         (HISTORY, "agg: count, min: 0", "agg: count, expr: state, min: 0"),
         (SERVICES, "as_of: launched_at", "as_of: resolved_at"),
+        (OUTCOME, "features:", "features:\n  days: {dtype: int64, expr: \"datediff(resolved_at, launched_at)\"}"),
     ],
 )  # fmt: skip
 def test_what_is_consistent_is_accepted(tmp_path: Path, file: str, old: str, new: str) -> None:
@@ -279,4 +315,135 @@ def test_what_is_consistent_is_accepted(tmp_path: Path, file: str, old: str, new
     folder = edited(copied(CAMPAIGNS, tmp_path), file, old, new)
     if file == SERVICES:
         edited(folder, SERVICES, "close:", "other:")
+        edited(folder, SERVICES, ", category_activity, main_category_activity, country_activity", "")
+    if file == OUTCOME:
+        edited(folder, SERVICES, "outcome, ", "")
+    assert loaded(folder).feature_views
+
+
+RATIO = "      ratio: {dtype: float64, expr: pledged / goal}\n      ending: {dtype: int64, expr: length(state)}\n      country: "
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "fragments"),
+    [
+        (SERVICES, "views: [campaign, category", "views: [campaign, outcome, category",
+         ["services.yaml: launch", "outcome__ratio ← ratio ← pledged, outcome__backers ← backers", "known at resolved_at"]),
+        (OUTCOME, "expr: ratio", "expr: ending * 1.0",
+         ["services.yaml: close", "outcome__ratio ← ending ← state, which the label is_successful is computed from"]),
+        (CAMPAIGN, "features:", "features:\n  ratio: {dtype: float64}", ["features.ratio reads 'ratio' ← pledged", "later than launched_at"]),
+        (HISTORY, "known_at: resolved_at + INTERVAL 1 DAY", "known_at: launched_at + INTERVAL 90 DAYS",
+         ["features.success_rate reads 'is_successful' ← state", "resolved_at, later than launched_at"]),
+        (ACTIVITY, "agg: count, min: 0", "agg: count, expr: ending, min: 0",
+         ["features.launched reads 'ending' ← state", "resolved_at, later than launched_at"]),
+    ],
+)  # fmt: skip
+def test_a_leak_is_followed_through_computed_columns(tmp_path: Path, file: str, old: str, new: str, fragments: list[str]) -> None:
+    """The sentence names each column between the feature and what is known too late."""
+    folder = edited(copied(CAMPAIGNS, tmp_path), DATASET, "      country: ", RATIO)
+    edited(folder, OUTCOME, "features:", "features:\n  ratio: {dtype: float64, expr: ratio}")
+    assert "ratio" in loaded(folder).views["outcome"].features
+    edited(folder, file, old, new)
+    with pytest.raises(KnownatError) as refused:
+        loaded(folder)
+    _names(str(refused.value), folder, fragments)
+
+
+def test_a_query_about_the_event_itself_tells_no_label(tmp_path: Path) -> None:
+    """Even dated honestly, what derives from the label is no feature of the row it is the label of."""
+    folder = edited(copied(DELIVERIES, tmp_path), USUAL, "entity: depot", "entity: shipment")
+    edited(folder, QUERY, "  depot_id", "  shipment_id")
+    edited(folder, QUERY, "GROUP BY depot_id", "GROUP BY shipment_id")
+    edited(folder, QUERY, "add_months(date_trunc('MONTH', ordered_at), 1)", "max(label_known_at)")
+    assert loaded(folder).feature_views
+    edited(folder, QUERY, "percentile(distance_km, 0.5)", "avg(CAST(is_late AS INT))")
+    sentence = "order reads usual__median_km ← is_late ← minutes_late, which the label is_late is computed from"
+    with pytest.raises(KnownatError, match=f"{sentence}.*usual.sql"):
+        loaded(folder)
+
+
+@pytest.mark.parametrize(
+    ("known_at", "as_of_start", "as_of_end"),
+    [
+        ("launched_at", False, False),
+        ("launched_at + INTERVAL 1 SECOND", True, False),
+        ("resolved_at", True, False),
+        ("resolved_at + INTERVAL 1 SECOND", True, True),
+    ],
+)
+def test_a_view_of_events_is_read_only_once_the_own_event_is_surely_not_in_it(
+    tmp_path: Path, known_at: str, as_of_start: bool, as_of_end: bool
+) -> None:
+    """The own event enters at the view's known_at: that must be after the service's as_of, whatever the data says."""
+    for as_of, accepted in (("launched_at", as_of_start), ("resolved_at", as_of_end)):
+        folder = edited(
+            copied(CAMPAIGNS, tmp_path / as_of), ACTIVITY, "known_at: launched_at + INTERVAL 1 DAY", f"known_at: {known_at}"
+        )
+        services = f"only: {{as_of: {as_of}, views: [campaign, country_activity]}}\n"
+        (folder / SERVICES).write_text(services)
+        if accepted:
+            assert loaded(folder).service("only")
+        else:
+            with pytest.raises(KnownatError, match="holds the row's own event"):
+                loaded(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "waived"),
+    [
+        (OUTCOME, "features:", "features:\n  won: {dtype: bool, expr: is_successful}", ["outcome__won"]),
+        (OUTCOME, "known_at: resolved_at", "known_at: resolved_at + INTERVAL 2 HOURS", ["outcome__backers", "outcome__pledged_usd"]),
+        (SERVICES, "views: [campaign, outcome", "views: [campaign, country_activity, outcome",
+         ["country_activity__launched_30d", "country_activity__launched_365d"]),
+    ],
+)  # fmt: skip
+def test_a_leak_passes_only_if_each_of_its_features_is_waived(
+    tmp_path: Path, file: str, old: str, new: str, waived: list[str]
+) -> None:
+    """A waiver is for one feature of one service, and one for another feature excuses nothing."""
+    folder = edited(copied(CAMPAIGNS, tmp_path), file, old, new)
+    for names in (["campaign__goal_usd", *waived[1:]], waived):
+        text = (folder / SERVICES).read_text()
+        reasons = ", ".join(f"{name}: It is looked into" for name in names)
+        waiving = re.sub(r"(  as_of: resolved_at\n)(  waivers: .*\n)?", rf"\1  waivers: {{{reasons}}}\n", text)
+        (folder / SERVICES).write_text(waiving)
+        if names is waived:
+            assert set(loaded(folder).service("close").waivers) == set(waived)
+        else:
+            with pytest.raises(KnownatError, match=f"close reads {waived[0]}"):
+                loaded(folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        (HISTORY, "known_at: resolved_at + INTERVAL 1 DAY", "known_at: launched_at + INTERVAL 90 DAYS"),
+        (CAMPAIGN, "features:", "features:\n  won: {dtype: bool, expr: is_successful}"),
+    ],
+)
+def test_a_view_that_is_dated_too_early_is_not_to_be_waived(tmp_path: Path, file: str, old: str, new: str) -> None:
+    """A waiver excuses who reads a feature, never when it says to be known."""
+    folder = edited(copied(CAMPAIGNS, tmp_path), file, old, new)
+    name = "campaign__won" if file == CAMPAIGN else "country_history__success_rate_30d"
+    edited(folder, SERVICES, "  as_of: launched_at\n", f"  as_of: launched_at\n  waivers: {{{name}: It is looked into}}\n")
+    with pytest.raises(KnownatError, match="'is_successful' ← state, which is known at resolved_at, later than launched_at"):
+        loaded(folder)
+
+
+def test_the_last_of_other_rows_may_tell_their_label(tmp_path: Path) -> None:
+    """A row-level view of another entity holds others' outcomes, unless the own row's may be among them."""
+    folder = edited(copied(CAMPAIGNS, tmp_path), OUTCOME, "entity: project", "entity: country")
+    edited(folder, OUTCOME, "features:", "features:\n  won: {dtype: bool, expr: is_successful}")
+    with pytest.raises(KnownatError, match="close reads outcome__won ← is_successful ← state"):
+        loaded(folder)
+    edited(folder, OUTCOME, "known_at: resolved_at", "known_at: resolved_at + INTERVAL 1 DAY")
+    assert loaded(folder).feature_views
+
+
+def test_the_last_of_other_rows_may_be_the_own_one_if_it_tells_no_more_than_its_start(tmp_path: Path) -> None:
+    """What is known of a row from its start on is no leak, however late the view counts it."""
+    folder = edited(copied(CAMPAIGNS, tmp_path), OUTCOME, "entity: project", "entity: country")
+    edited(folder, OUTCOME, "expr: backers", "expr: length(title)")
+    edited(folder, OUTCOME, "expr: usd_pledged_real", "expr: usd_goal_real")
+    edited(folder, OUTCOME, "known_at: resolved_at", "known_at: launched_at + INTERVAL 1 DAY")
     assert loaded(folder).feature_views

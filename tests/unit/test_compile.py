@@ -68,6 +68,7 @@ def test_an_edit_changes_only_the_parts_that_need_it(tmp_path: Path, file: str, 
     folder = copied(CAMPAIGNS, tmp_path)
     if file == SERVICES and "as_of" in old:
         edited(folder, SERVICES, "close:", "other:")
+        edited(folder, SERVICES, ", category_activity, main_category_activity, country_activity", "")
     before = texts(folder)
     after = texts(edited(folder, file, old, new))
     assert {name for name in PARTS if before[name] != after[name]} == changed

@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from knownat import paths
+from knownat.declaration import Declaration
 from knownat.encoder import Encoder
 from knownat.errors import KnownatError
+from knownat.files import write_text
 from knownat.params import Params
 from knownat.scores import MOST_POINTS, calibration_error, plots, scores
 from knownat.stages import evaluate
@@ -47,6 +49,21 @@ def test_plots_are_thinned_and_keep_their_ends() -> None:
     assert found["roc"][-1] == {"false_positive_rate": 1.0, "true_positive_rate": 1.0}
     assert len(found["confusion"]) == 5000
     assert set(found["confusion"][0].values()) <= {"true", "false"}
+
+
+def test_the_card_names_each_waiver_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the leakage audit lets pass is said to whoever reads the card; nothing is said where there is nothing."""
+    evaluated(tmp_path, monkeypatch)
+    assert "Waivers" not in paths.CARD.read_text()
+    compiled = Declaration.read(paths.compiled("evaluate"))
+    waiving = compiled.services["early"].model_copy(update={"waivers": {"basket__price": "The shop | sets it"}})
+    services = {**compiled.services, "early": waiving}
+    text = compiled.model_copy(update={"services": services}).model_dump_json(by_alias=True, exclude_defaults=True)
+    write_text(paths.compiled("evaluate"), text)
+    evaluate.main()
+    card = paths.CARD.read_text()
+    assert card.index("## Inputs") < card.index("## Waivers") < card.index("## Training")
+    assert "| `basket__price` | The shop \\| sets it |" in card
 
 
 def model_file(folder: Path) -> None:

@@ -28,7 +28,25 @@ from knownat.stages import report
 
 HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=alert(1)>"
 DECLARATION: dict[str, Any] = {
-    "tables": {"loans": {"key": ["loan"], "known_at": "asked_at", "columns": {}}},
+    "tables": {
+        "loans": {
+            "key": ["loan"],
+            "known_at": "asked_at",
+            "columns": {
+                "loan": {"dtype": "string"},
+                "asked_at": {"dtype": "timestamp"},
+                "due_at": {"dtype": "timestamp"},
+                "amount": {"dtype": "float64"},
+                "months": {"dtype": "int64"},
+                "purpose": {"dtype": "string"},
+                "branch": {"dtype": "string"},
+                "is_first": {"dtype": "bool"},
+                "paid": {"dtype": "float64", "known_at": "due_at"},
+                "part": {"dtype": "float64", "expr": "paid / amount"},
+                "repaid": {"dtype": "bool", "known_at": "due_at"},
+            },
+        }
+    },
     "entities": {"loan": "loan"},
     "event": {"table": "loans", "entity": "loan"},
     "label": {"name": "is_repaid", "expr": "repaid", "description": f"Was it paid back? {HOSTILE}"},
@@ -43,11 +61,18 @@ DECLARATION: dict[str, Any] = {
                 "purpose": {"dtype": "string"},
                 "branch": {"dtype": "string"},
                 "is_first": {"dtype": "bool"},
-                "rating": {"dtype": "float64"},
+                "rating": {"dtype": "float64", "expr": "part * 5"},
             },
         }
     },
-    "services": {"asking": {"description": f"Will it be repaid? {HOSTILE}", "as_of": "asked_at", "views": ["request"]}},
+    "services": {
+        "asking": {
+            "description": f"Will it be repaid? {HOSTILE}",
+            "as_of": "asked_at",
+            "views": ["request"],
+            "waivers": {"request__rating": f"The bank asks for it {HOSTILE}"},
+        }
+    },
 }
 PARAMS = """
 sources: {loans: {uri: loans.csv, observed_at: 2024-12-31}}
@@ -284,6 +309,21 @@ def test_failures_come_first_with_reason_and_evidence() -> None:
     failed, held = "1,234 of 5,678 unexpected", "0 of 5,678 unexpected"
     assert gate.index(failed) < gate.index("passed") < gate.rindex(failed) < gate.index(held)
     assert "raw: 1 of 1 expectations hold" in words
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_the_audit_says_where_each_input_comes_from_and_what_is_waived() -> None:
+    """A path column by column with its moment, a waiver with its reason and what it excuses; nothing else stands out."""
+    words = Outline(page()).words
+    audit = words[words.index("inputs derive from") - 4 : words.index("Fitted on train")]
+    assert "6 inputs derive from 6 columns of the data" in audit
+    assert "but for 1 that is waived" in audit
+    rating = audit[audit.index("rating") :]
+    assert re.match(r"rating\W*part ← paid\W*part ← amount\W*due_at\W*asked_at\W*waived: The bank asks for it", rating), rating
+    assert "known at due_at, later than asked_at" in rating
+    assert audit.count("waived") == 2
+    assert audit.count("none") == 5
+    assert re.search(r"months\W*months\W*asked_at\W*none", audit)
 
 
 @pytest.mark.usefixtures("pipeline")

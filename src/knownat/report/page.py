@@ -12,6 +12,7 @@ from markupsafe import Markup
 from knownat.declaration import FeatureView
 from knownat.report import charts
 from knownat.report.accounts import Flow, labelled_flow, split_sizes, table_flow
+from knownat.report.audit import audit
 from knownat.report.columns import Column, columns
 from knownat.report.evidence import Evidence
 from knownat.report.gates import gate
@@ -70,6 +71,7 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "splits": splits,
         "test": test,
         "flows": flows(evidence, splits),
+        "audited": audit(declaration, params.service),
         "gates": [gate(name, results) for name, results in evidence.results.items()],
         "groups": grouped(measured, [views[name] for name in service.views]),
         "moved": sorted((c for c in measured if c.shift), key=lambda c: (-c.shift.distance, c.name))[:3],  # type: ignore[union-attr]
