@@ -9,6 +9,7 @@ memory that of the process and its children. Writes a table and a plot to `--fol
 from __future__ import annotations
 
 import argparse
+import atexit
 import json
 import math
 import os
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -196,13 +198,12 @@ def stored(contender: str, keys: list[int]) -> Callable[[], int]:
 
 def in_spark(store: Any, refs: list[str], columns: list[str]) -> Callable[[], int]:
     """From Parquet to Parquet, on the executors; the session is started beforehand."""
-    from pyspark.sql import SparkSession
-
     from knownat.params import SparkSettings
     from knownat.spark_session import spark_session
 
-    spark_session(SparkSettings(conf={"spark.driver.memory": "2g"})).__enter__()
-    session = SparkSession.active()
+    stack = ExitStack()
+    session = stack.enter_context(spark_session(SparkSettings(conf={"spark.driver.memory": "2g"})))
+    atexit.register(stack.close)
     session.range(10).count()
 
     def once() -> int:

@@ -63,10 +63,9 @@ def holds_own_event(declared: Declaration, view: FeatureView, as_of: str) -> boo
     if view.known_at is None or view.table != declared.event.table:
         return False
     table, known = declared.event_table, view.known_at
-    if known.column == as_of:
-        return not known.delay
-    later = {column.known_at for column in table.columns.values()} - {None, table.known_at}
-    return not (as_of == table.known_at and known.column in later)
+    # such a moment lies at the row's start or after it, so that only with a delay it lies after it for certain
+    later = {column.known_at for column in table.columns.values()} if as_of == table.known_at else set()
+    return not (known.delay and known.column in {as_of, *later})
 
 
 def _in_the_row(declared: Declaration, view: FeatureView, service: str, file: Path) -> Iterator[Leak]:
@@ -114,7 +113,8 @@ def _in_a_window(declared: Declaration, view: FeatureView, service: str, file: P
     """Each feature of a view that counts the event that is asked about among the others."""
     as_of = declared.services[service].as_of
     why = f"whose view is known at {written(view.known_at)} and so holds the row's own event by {as_of}"
-    remedy = f"write known_at: {as_of} + INTERVAL 1 DAY in {file}, leave {view.name} out of {service}"
+    moment = view.known_at.column if view.known_at and as_of == declared.event_table.known_at else as_of
+    remedy = f"write known_at: {moment} + INTERVAL 1 DAY in {file}, leave {view.name} out of {service}"
     for feature in view.features:
         name = full_name(view.name, feature.name)
         furthest = list(ancestry.ancestors(declared, view, feature.name).values())[-1:]

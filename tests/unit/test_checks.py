@@ -124,7 +124,7 @@ PLAIN = "windows: [30d, 365d]                 # success_rate becomes success_rat
         (HISTORY, "resolved_at + INTERVAL 1 DAY", "launched_at + INTERVAL 90 DAYS",
          ["success_rate", "'is_successful'", "resolved_at"]),
         (HISTORY, "resolved_at + INTERVAL 1 DAY", "resolved_at",
-         ["known_at", "close", "own event", "resolved_at + INTERVAL 1 DAY"]),
+         ["known_at", "launch", "own event", "resolved_at + INTERVAL 1 DAY"]),
         (ACTIVITY, "launched_at + INTERVAL 1 DAY", "launched_at",
          ["known_at", "launch", "own event", "launched_at + INTERVAL 1 DAY"]),
         (ACTIVITY, "entities: [category, main_category, country]", "entities: [category, category]",
@@ -157,7 +157,7 @@ PLAIN = "windows: [30d, 365d]                 # success_rate becomes success_rat
          ["services.yaml: close", "country_activity__launched_30d", "known at launched_at + INTERVAL 1 DAY", "own event",
           "known_at: resolved_at + INTERVAL 1 DAY in", "views/activity.yaml", "leave country_activity out of close"]),
         (HISTORY, "known_at: resolved_at + INTERVAL 1 DAY", "known_at: resolved_at",
-         ["services.yaml: close", "category_history__success_rate_30d ← is_successful ← state", "own event"]),
+         ["services.yaml: launch", "category_history__success_rate_30d ← is_successful ← state", "own event"]),
     ],
 )  # fmt: skip
 def test_parts_that_disagree_are_refused(tmp_path: Path, file: str, old: str, new: str, fragments: list[str]) -> None:
@@ -367,7 +367,7 @@ def test_a_query_about_the_event_itself_tells_no_label(tmp_path: Path) -> None:
     [
         ("launched_at", False, False),
         ("launched_at + INTERVAL 1 SECOND", True, False),
-        ("resolved_at", True, False),
+        ("resolved_at", False, False),
         ("resolved_at + INTERVAL 1 SECOND", True, True),
     ],
 )
