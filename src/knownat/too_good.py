@@ -12,7 +12,7 @@ from knownat.splits import SPLIT
 if TYPE_CHECKING:
     import pyarrow as pa
 
-EXPECTATION = "single_feature_auc_to_be_at_most"
+EXPECTATION, AUC = "single_feature_auc_to_be_at_most", "auc"
 
 
 def judge_inputs(asset: str, training_set: pa.Table, declaration: Declaration, service: str, limit: float) -> list[Outcome]:
@@ -55,5 +55,5 @@ def _outcome(asset: str, name: str, found: float | None, limit: float, waiver: s
         success=found is not None and (found <= limit or waiver is not None),
         reason=reason,
         found=f"{evidence}; waived: {waiver}" if waiver else evidence,
-        configuration={"type": EXPECTATION, "kwargs": {"column": name, "max_value": limit}, "meta": {"reason": reason}},
+        configuration={"type": EXPECTATION, "kwargs": {"column": name, "max_value": limit}, "meta": {"reason": reason, AUC: found}},
     )

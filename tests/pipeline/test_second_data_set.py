@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -185,3 +187,48 @@ def test_a_bad_question_gets_one_sentence(deliveries: Path, arguments: list[str]
     assert done.returncode == 1
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@contextmanager
+def changed(folder: Path, file: str, old: str, new: str) -> Iterator[None]:
+    """One text in a file is another for the block; afterwards all is as it was."""
+    path, lock = folder / file, folder / "dvc.lock"
+    text, locked = path.read_text(), lock.read_text()
+    assert old in text
+    try:
+        path.write_text(text.replace(old, new, 1))
+        yield
+    finally:
+        path.write_text(text)
+        lock.write_text(locked)
+        run(folder, "dvc", "checkout", "--force")
+
+
+def test_a_leak_by_ancestry_turns_the_pipeline_red(deliveries: Path) -> None:
+    """A feature made of what the label is made of ends `dvc repro`, naming itself and the column."""
+    leak = "features:\n  was_slow: {dtype: int64, expr: minutes_late}\n"
+    with changed(deliveries, "feature_repo/views/order.yaml", "features:\n", leak):
+        done = run(deliveries, "dvc", "repro")
+    assert done.returncode != 0
+    assert "features.was_slow reads 'minutes_late', which is known at delivered_at" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.full
+def test_a_feature_that_is_too_good_turns_the_pipeline_red(deliveries: Path) -> None:
+    """One feature that tells more than the limit ends `dvc repro`, naming itself and its AUC."""
+    with changed(deliveries, "params.yaml", "max_single_auc: 0.95", "max_single_auc: 0.6"):
+        done = run(deliveries, "dvc", "repro")
+    assert done.returncode != 0
+    assert "training_set.order__distance_km: alone it separates the label with AUC 0." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.full
+def test_both_offline_stores_give_the_same_bytes(deliveries: Path) -> None:
+    """`offline_store.type: spark` gives the training set that DuckDB gives, to the byte."""
+    training_set = deliveries / "data" / "training_set.parquet"
+    before = training_set.read_bytes()
+    with changed(deliveries, "params.yaml", "spark: {", "offline_store: {type: spark}\nspark: {"):
+        assert "Running stage 'retrieve'" in reproduced(deliveries, "retrieve")
+        assert training_set.read_bytes() == before

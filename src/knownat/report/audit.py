@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from knownat import ancestry, paths
 from knownat.declaration import Declaration, FeatureView, ModelInput
 from knownat.leakage import Leak, holds_own_event, leaks, of_the_row
 from knownat.report.numbers import duration
+from knownat.too_good import AUC, EXPECTATION
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class Audit:
     inputs: int
     columns: frozenset[str]
     groups: tuple[Group, ...]
+
+
+def telling(results: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
+    """The inputs of the training set's gate that alone tell most about the label, with their AUC, best first."""
+    judged = [r for r in results if r["expectation"]["type"] == EXPECTATION and r["expectation"]["meta"][AUC] is not None]
+    found = [(str(r["column"]), float(r["expectation"]["meta"][AUC])) for r in judged]
+    return sorted(found, key=lambda pair: (-pair[1], pair[0]))[:3]
 
 
 def audit(declaration: Declaration, service: str) -> Audit:

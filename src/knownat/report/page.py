@@ -12,7 +12,7 @@ from markupsafe import Markup
 from knownat.declaration import FeatureView
 from knownat.report import charts
 from knownat.report.accounts import Flow, labelled_flow, split_sizes, table_flow
-from knownat.report.audit import audit
+from knownat.report.audit import audit, telling
 from knownat.report.columns import Column, columns
 from knownat.report.evidence import Evidence
 from knownat.report.gates import gate
@@ -72,6 +72,7 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "test": test,
         "flows": flows(evidence, splits),
         "audited": audit(declaration, params.service),
+        "telling": telling(evidence.results["training_set"]),
         "gates": [gate(name, results) for name, results in evidence.results.items()],
         "groups": grouped(measured, [views[name] for name in service.views]),
         "moved": sorted((c for c in measured if c.shift), key=lambda c: (-c.shift.distance, c.name))[:3],  # type: ignore[union-attr]

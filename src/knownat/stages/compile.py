@@ -59,14 +59,18 @@ def for_features_gate(declaration: Declaration) -> Declaration:
     return without_text(declaration).model_copy(update={"services": {}})
 
 
-def for_register(declaration: Declaration) -> Declaration:
-    """With the texts, which Feast keeps; without the bounds, which it does not."""
+def for_evaluate(declaration: Declaration) -> Declaration:
+    """With the texts and waivers, which the model card shows; without the bounds, which it does not."""
     return _map(declaration, lambda part: _without(part, **NO_BOUNDS))
 
 
+def for_register(declaration: Declaration) -> Declaration:
+    """With the texts, which Feast keeps; without bounds and waivers, which it does not."""
+    return _map(for_evaluate(declaration), lambda part: _without(part, waivers={}))
+
+
 def for_retrieve(declaration: Declaration) -> Declaration:
-    plain = without_text(for_register(declaration))
-    return plain.model_copy(update={"services": {name: _without(s, waivers={}) for name, s in plain.services.items()}})
+    return without_text(for_register(declaration))
 
 
 def for_encode(declaration: Declaration) -> Declaration:
@@ -87,7 +91,7 @@ PARTS: dict[str, Callable[[Declaration], Declaration]] = {
     "retrieve": for_retrieve,
     "validate_training_set": without_text,
     "encode": for_encode,
-    "evaluate": for_register,
+    "evaluate": for_evaluate,
     "report": lambda declaration: declaration,
 }
 
