@@ -137,7 +137,9 @@ def measured(folder: Path, contender: str, keys: tuple[int, ...], rows: int) -> 
                 member.kill()
         time.sleep(0.05)
     out, error = process.communicate()
-    reason = f"stopped after {PATIENCE} s" if stopped else (error.strip().splitlines() or ["failed"])[-1]
+    reason = (
+        f"stopped after {PATIENCE} s" if stopped else (error.strip().splitlines() or [f"ended by signal {-process.returncode}"])[-1]
+    )
     found: dict[str, Any] = (
         json.loads(out.splitlines()[-1]) if process.returncode == 0 and not stopped else {"seconds": None, "returned": 0}
     )
@@ -301,7 +303,7 @@ def machine() -> str:
 
 def plot(measurements: list[Measured]) -> str:
     """Label rows a second against keys, both logarithmic; what was stopped has no point."""
-    left, right, top, bottom = 70, 610, 20, 300
+    left, right, top, bottom = 90, 620, 20, 300
     rates = [m.rate for m in measurements if m.seconds]
     low, high = math.floor(math.log10(min(rates))), math.ceil(math.log10(max(rates)))
     columns = sorted({m.keys[0] for m in measurements})
