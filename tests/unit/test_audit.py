@@ -19,6 +19,7 @@ from knownat.derive import spark as sql
 from knownat.derive.expectations import stored_columns
 from knownat.errors import KnownatError
 from knownat.judging import judge
+from knownat.loading import load_declaration
 from knownat.params import Params
 from tests.declarations import CAMPAIGNS, ROOT, copied, edited, loaded
 
@@ -73,11 +74,11 @@ def declared(project: Path, monkeypatch: pytest.MonkeyPatch) -> Declaration:
 
 
 def planted(folder: Path, query: str, entity: str = "category", **waivers: str) -> Declaration:
-    """The declaration with one view only, of SQL that the compiler accepts."""
+    """The declaration with one view only, of SQL, whether the compiler would refuse it or not."""
     repo = copied(CAMPAIGNS, folder)
     edited(repo, "views/crowd.yaml", "", f"entity: {entity}\nfeatures:\n  n: {{dtype: int64}}\n")
     edited(repo, "views/crowd.sql", "", query)
-    found = loaded(repo)
+    found = load_declaration(repo)
     services = {"launch": Service(as_of="launched_at", views=["crowd"], waivers=waivers)}
     return found.model_copy(update={"views": {"crowd": found.views["crowd"]}, "services": services})
 
