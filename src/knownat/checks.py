@@ -46,6 +46,8 @@ def check(declaration: Declaration, folder: Path) -> None:
 def _table(where: str, table: Table) -> None:
     for key in table.key:
         expect(key in table.columns, f"{where}.key: '{key}' is no column of it; declare it under columns.")
+        late = listed(sorted(_known_later(table, key) - {table.known_at}))
+        expect(not late, f"{where}.key: '{key}' is known only at {late}; a row is told by what is known from its start.")
     expect_once(table.key, f"{where}.key")
     expect_timestamp(f"{where}.known_at", table.known_at, table)
     _timezone(f"{where}.timezone", table.timezone)
@@ -75,8 +77,20 @@ def _column(where: str, name: str, table: Table, before: dict[str, str]) -> None
         compiled(f"{where}.expr", column.expr, before, column.dtype)
     if column.known_at:
         expect_timestamp(f"{where}.known_at", column.known_at, table)
+        _moment(where.removesuffix(name) + column.known_at, column.known_at, table)
         late = sorted(inputs_known_at(table, name) - {column.known_at})
         expect_none(late, f"{where}.known_at: it is computed from what is known at {{0}}; say that instead.")
+
+
+def _moment(where: str, name: str, table: Table) -> None:
+    """A moment that is read from the file is either planned, and known before it comes, or known when it comes."""
+    moment = table.columns[name]
+    is_said = name == table.known_at or moment.expr is not None or moment.known_at is not None
+    expect(
+        is_said,
+        f"{where}: other columns are known at it; say whether it is known from the start (known_at: {table.known_at}) or only "
+        f"once it has come (known_at: {name}).",
+    )
 
 
 def _known_later(table: Table, column: str) -> frozenset[str]:
@@ -114,6 +128,11 @@ def _label(declared: Declaration, dataset: Path) -> None:
     expect(label.name not in table.columns, f"{where}.name: '{label.name}' is a column already; choose another.")
     compiled(f"{where}.expr", label.expr, dtypes(table), "bool")
     moments = sorted(label_known_at(declared))
+    expect(
+        bool(moments),
+        f"{where}.expr: it reads only what is known from the row's start, so there would be nothing to predict; say when "
+        f"{listed(compiled(where, label.expr, dtypes(table)).columns)} becomes known (known_at, under columns).",
+    )
     expect(
         len(moments) <= 1,
         f"{where}.expr: it reads columns known at different moments ({listed(moments)}); compute it from one of them.",

@@ -35,7 +35,7 @@ def refuse_leaks(declared: Declaration, service: str, folder: Path) -> None:
     same = [leak for leak in found if (leak.why, leak.remedy) == (first.why, first.remedy)]
     raise KnownatError(
         f"{folder / 'services.yaml'}: {service} reads {listed(ancestry.shown(leak.path) for leak in same)}, {first.why}; "
-        f"{first.remedy}, or say why it is no leak (waivers: {{{first.feature}: …}})."
+        f"{first.remedy}, or say why it is no leak (waivers: {{{listed(f'{leak.feature}: …' for leak in same)}}})."
     )
 
 
@@ -102,11 +102,13 @@ def _too_late(
     known = view.known_at if view.entity == declared.event.entity else None  # another entity's rows were there before
     whole = known is not None and (known.column not in {as_of, start} or bool(known.delay))
     late = {c: m for c in found if (m := listed(sorted(ancestry.moments(declared, view, c) - {as_of})))}
+    is_later = as_of == start or (known is not None and known.column == as_of)
+    than = f"later than {as_of}" if is_later else f"not by {as_of} for all that is declared"
     if late:
         last = list(late)[-1]
-        return found[last], f"known at {late[last]}, later than {as_of}{', as the whole view is' if whole else ''}"
+        return found[last], f"known at {late[last]}, {than}{', as the whole view is' if whole else ''}"
     path = next(iter(found.values()), ())
-    return (path, f"in a view that is known only at {written(view.known_at)}, later than {as_of}") if whole else None
+    return (path, f"in a view that is known only at {written(view.known_at)}, {than}") if whole else None
 
 
 def _in_a_window(declared: Declaration, view: FeatureView, service: str, file: Path) -> Iterator[Leak]:
@@ -114,7 +116,10 @@ def _in_a_window(declared: Declaration, view: FeatureView, service: str, file: P
     as_of = declared.services[service].as_of
     why = f"whose view is known at {written(view.known_at)} and so holds the row's own event by {as_of}"
     moment = view.known_at.column if view.known_at and as_of == declared.event_table.known_at else as_of
-    remedy = f"write known_at: {moment} + INTERVAL 1 DAY in {file}, leave {view.name} out of {service}"
+    remedy = f"leave {view.name} out of {service}"
+    others = [other for other in declared.services.values() if view.name in other.views]
+    if all(holds_own_event(declared, view, other.as_of) for other in others):  # else it would change what is right for one
+        remedy = f"write known_at: {moment} + INTERVAL 1 DAY in {file}, {remedy}"
     for feature in view.features:
         name = full_name(view.name, feature.name)
         furthest = list(ancestry.ancestors(declared, view, feature.name).values())[-1:]

@@ -11,6 +11,8 @@ Columns = frozenset[tuple[str, str]]  # (table, column)
 Stored = tuple[tuple[str, tuple[str, ...]], ...]  # each table with its columns
 
 DIALECT = "spark"
+# the clauses beside what a SELECT returns that decide which rows count, or in which order; some hold several parts
+CHOOSING = ("where", "group", "having", "qualify", "order", "sort", "cluster", "distribute")
 
 
 class Untraceable(ValueError):
@@ -109,7 +111,8 @@ def _choosing(scope: Any) -> Iterator[Any]:
     if _returns_decide(scope):
         yield from scope.columns
         return
-    parts = [select.args.get(key) for key in ("where", "group", "having", "qualify", "order")]
+    parts = [select.args.get(key) for key in CHOOSING]
+    parts += select.args.get("windows") or []
     parts += [part for join in select.args.get("joins") or [] for part in (join.args.get("on"), join.args.get("match_condition"))]
     for part in [part for part in parts if part] + list(select.args.get("laterals") or []):
         yield from find_all_in_scope(part, exp.Column)

@@ -45,6 +45,10 @@ PLAIN = "windows: [30d, 365d]                 # success_rate becomes success_rat
          ["pledged.known_at", "no timestamp"]),
         (DATASET, "      country: ", "      share: {dtype: float64, expr: pledged / goal, known_at: launched_at}\n      country: ",
          ["columns.share.known_at", "resolved_at", "say that instead"]),
+        (DATASET, "      country: ", "      paid_at: {dtype: timestamp}\n      paid: {dtype: bool, known_at: paid_at}\n      country: ",
+         ["columns.paid_at", "from the start (known_at: launched_at)", "once it has come (known_at: paid_at)"]),
+        (DATASET, "key: [project_id]", "key: [project_id, state]", ["tables.campaigns.key", "'state'", "known only at resolved_at"]),
+        (DATASET, "undefined, live], known_at: resolved_at", "undefined, live]", ["label.expr", "nothing to predict", "state", "known_at"]),
         # bounds
         (DATASET, "min: 0.01", "min: cheap", ["usd_goal_real.min", "'cheap'", "number"]),
         (DATASET, "min: 0.01", "min: .nan", ["usd_goal_real.min", "nan", "number"]),
@@ -155,7 +159,7 @@ PLAIN = "windows: [30d, 365d]                 # success_rate becomes success_rat
         # leakage: the row's own event among the others
         (SERVICES, "views: [campaign, outcome", "views: [campaign, country_activity, outcome",
          ["services.yaml: close", "country_activity__launched_30d", "known at launched_at + INTERVAL 1 DAY", "own event",
-          "known_at: resolved_at + INTERVAL 1 DAY in", "views/activity.yaml", "leave country_activity out of close"]),
+          "; leave country_activity out of close, or say why"]),
         (HISTORY, "known_at: resolved_at + INTERVAL 1 DAY", "known_at: resolved_at",
          ["services.yaml: launch", "category_history__success_rate_30d ← is_successful ← state", "own event"]),
     ],
@@ -257,7 +261,7 @@ def test_a_label_from_different_moments_is_refused(tmp_path: Path) -> None:
         copied(CAMPAIGNS, tmp_path),
         DATASET,
         "      country: ",
-        "      paid_at: {dtype: timestamp}\n      paid: {dtype: bool, known_at: paid_at}\n      country: ",
+        "      paid_at: {dtype: timestamp, known_at: paid_at}\n      paid: {dtype: bool, known_at: paid_at}\n      country: ",
     )
     edited(folder, DATASET, "CASE state WHEN 'successful' THEN true", "CASE state WHEN 'successful' THEN paid")
     with pytest.raises(KnownatError, match=r"label\.expr: it reads columns known at different moments \(paid_at, resolved_at\)"):
