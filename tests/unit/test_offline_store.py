@@ -112,6 +112,10 @@ def test_a_finer_moment_is_rounded_to_the_safe_side(tmp_path: Path) -> None:
     asked["event_timestamp"] = asked["event_timestamp"].dt.as_unit("ns")
     found = retrieved(repository(tmp_path, "duckdb"), [view("fine")], asked).to_arrow()
     assert found["fine__value"].to_pylist() == [None, 1]
+    sooner = pa.compute.subtract(known.cast(pa.int64()), 100).cast(known.type)
+    pq.write_table(pa.table({"shop_id": ["x"], "known_at": sooner, "value": [2]}), tmp_path / "fine/b.parquet")
+    with pytest.raises(KnownatError, match="different values for one entity and moment"):
+        retrieved(repository(tmp_path, "duckdb"), [view("fine")], asked).to_arrow()
 
 
 def test_what_was_created_later_is_not_seen(store: FeatureStore, tmp_path: Path) -> None:
@@ -188,7 +192,9 @@ def test_a_result_is_saved_and_found_again(store: FeatureStore) -> None:
     assert [None if pd.isna(v) else int(v) for v in found["days__value"]] == [10, None]
     with pytest.raises(SavedDatasetLocationAlreadyExists):
         job.persist(SavedDatasetFileStorage(path="kept"))
-    job.persist(SavedDatasetFileStorage(path="kept"), allow_overwrite=True)
+    less = store.get_historical_features(asked.head(1), ["days:value"], full_feature_names=True)
+    less.persist(SavedDatasetFileStorage(path="kept"), allow_overwrite=True)
+    assert len(store.get_saved_dataset("kept").to_df()) == 1
 
 
 def test_pulls_give_the_rows_of_a_period(store: FeatureStore) -> None:
@@ -224,6 +230,8 @@ BAD_SPINES = {
     "no column for it": (pd.DataFrame({"shop_id": ["x"]}), "no column event_timestamp; name the time"),
     "two candidates": (spine(("x", NOON)).rename(columns={"event_timestamp": "a"}).assign(b=NOON), "a, b could be it"),
     "no key": (pd.DataFrame({"event_timestamp": [NOON]}), "no column shop_id, by which feature view days.*add it"),
+    "a real key": (pd.DataFrame({"shop_id": [1.0, None], "event_timestamp": [NOON, NOON]}), "entities' shop_id is double.*pandas' Int64"),
+    "a name twice": (pd.DataFrame([["x", "x", NOON]], columns=["shop_id", "shop_id", "event_timestamp"]), "cannot be read"),
     "no rows": (spine(("x", NOON)).head(0), "have no rows; ask for at least one"),
     "another key type": (pd.DataFrame({"shop_id": [1], "event_timestamp": [NOON]}), "shop_id is stored as string.*is int64.*same type"),
     "a column of a feature's name": (spine(("x", NOON), days__value=[1]), "days__value would stand for two columns"),
@@ -259,6 +267,84 @@ def test_a_source_that_would_be_a_guess_is_refused(store: FeatureStore, tmp_path
     write(tmp_path, "bad", columns)
     with pytest.raises(KnownatError, match=f"Feature view bad.*{sentence}"):
         retrieved(store, [view("bad")], spine(("x", NOON))).to_arrow()
+
+
+@pytest.mark.parametrize(
+    ("second", "sentence"),
+    [
+        ({"value": pa.array([2.7])}, "value is stored as double in .*part-00001.parquet, but as int64 in"),
+        ({"known_at": pa.array([datetime(2020, 1, 1)], pa.timestamp("us"))}, "known_at is stored as"),
+        ({"shop_id": pa.array([5])}, "shop_id is stored as int64"),
+        ({"value": None}, "value is stored as nothing in .*store all parts alike"),
+    ],
+    ids=["a real number", "naive", "another key type", "a column less"],
+)  # fmt: skip
+def test_parts_that_differ_are_refused(store: FeatureStore, tmp_path: Path, second: dict[str, Any], sentence: str) -> None:
+    """Each engine would convert or lose what the first part does not announce."""
+    write(tmp_path, "bad", {"shop_id": ["x"], "known_at": [NOON - HOUR], "value": [1]})
+    columns = {"shop_id": ["x"], "known_at": pa.array([NOON], pa.timestamp("us", tz="UTC")), "value": [2]} | second
+    pq.write_table(pa.table({k: v for k, v in columns.items() if v is not None}), tmp_path / "bad/part-00001.parquet")
+    with pytest.raises(KnownatError, match=f"Feature view bad: {sentence}"):
+        retrieved(store, [view("bad")], spine(("x", NOON)))
+
+
+def test_names_cannot_be_taken_for_ours(store: FeatureStore, tmp_path: Path) -> None:
+    """Columns that bear the names which the join uses inside change nothing."""
+    ours = ["known", "seen", "created", "at", "place", "kind", "key_0", "value_0", "__row", "asked"]
+    early = pa.array([NOON - HOUR], pa.timestamp("us", tz="UTC"))
+    stored = {
+        "shop_id": ["x"],
+        "known_at": [NOON],
+        "value": [1],
+        **dict.fromkeys(ours[:3], early),
+        **{name: [7] for name in ours[3:]},
+    }
+    write(tmp_path, "odd", stored)
+    odd = view("odd", {"value": Int64, **dict.fromkeys(ours[3:], Int64)})
+    asked = spine(("x", NOON), ("x", NOON - MICRO), place=[1, 2], at=[3, 4], __row=[5, 6], known=[7, 8])
+    found = retrieved(store, [odd], asked).to_arrow()
+    assert found["odd__value"].to_pylist() == [1, None]
+    assert found["odd__key_0"].to_pylist() == [7, None]
+    assert found.select(["place", "at", "__row", "known"]).to_pydict() == {
+        "place": [1, 2],
+        "at": [3, 4],
+        "__row": [5, 6],
+        "known": [7, 8],
+    }
+
+
+def test_names_that_differ_in_case_only_are_refused(store: FeatureStore, tmp_path: Path) -> None:
+    """Neither engine tells Value from value."""
+    write(tmp_path, "cased", {"shop_id": ["x"], "known_at": [NOON], "Value": [1], "value": [2]})
+    with pytest.raises(KnownatError, match="value in upper and in lower case"):
+        retrieved(store, [view("cased")], spine(("x", NOON)))
+    with pytest.raises(KnownatError, match=r"Value, value would stand for two columns"):
+        retrieved(store, [days(store)], spine(("x", NOON), Value=[1]), full_feature_names=False)
+
+
+def test_a_folder_above_is_no_partition_and_one_below_is(store: FeatureStore, tmp_path: Path) -> None:
+    """A path of the form x=1 above the view says nothing; below it, it is a column, as the text that it is."""
+    write(tmp_path, "value=3/plain", {"shop_id": ["x"], "known_at": [NOON], "value": [10]})
+    found = retrieved(store, [view("plain", path="value=3/plain")], spine(("x", NOON))).to_arrow()
+    assert found["plain__value"].to_pylist() == [10]
+    for tier, shop in (("1.50", "x"), ("b", "y")):
+        write(tmp_path, f"parted/tier={tier}", {"shop_id": [shop], "known_at": [NOON]})
+    found = retrieved(store, [view("parted", {"tier": String})], spine(("x", NOON), ("y", NOON))).to_arrow()
+    assert found["parted__tier"].to_pylist() == ["1.50", "b"]
+
+
+def test_a_path_that_reads_as_a_pattern_is_refused(store: FeatureStore, tmp_path: Path) -> None:
+    """An engine would read other folders than the one that was checked."""
+    write(tmp_path, "days[1]", {"shop_id": ["x"], "known_at": [NOON], "value": [1]})
+    with pytest.raises(KnownatError, match="reads as a pattern"):
+        retrieved(store, [view("days[1]")], spine(("x", NOON)))
+
+
+def test_the_hour_that_comes_twice_is_no_trouble(store: FeatureStore) -> None:
+    """An event in the hour after the clocks go back, in nanoseconds and local time."""
+    asked = spine(("x", datetime(2020, 10, 25, 1, 30, tzinfo=UTC)))
+    asked["event_timestamp"] = asked["event_timestamp"].dt.tz_convert("Europe/Oslo").dt.as_unit("ns")
+    assert retrieved(store, [days(store)], asked).to_arrow()["days__value"].to_pylist() == [15]
 
 
 def test_copies_of_a_row_are_no_guess(store: FeatureStore, tmp_path: Path) -> None:

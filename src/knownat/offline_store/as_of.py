@@ -15,33 +15,40 @@ from pyarrow import fs
 from knownat.errors import KnownatError
 from knownat.offline_store.lookups import Lookup, ambiguous, micros
 
-ROW = "__row"
 BATCH = 122_880  # rows: DuckDB's own row group
 
 
 class AsOfJoin:
-    """The features for the entities' keys and times, computed anew each time they are read."""
+    """The features for the entities' keys and times, computed anew each time they are read.
+
+    Inside, every column has a name of ours (key_0, asked_at, seen, …), so that no name of theirs can be taken for one.
+    """
 
     def __init__(
         self, config: RepoConfig, spine: pa.Table, moment: str, sources: list[tuple[Lookup, ds.Dataset]], created_counts: bool
     ) -> None:
-        self._config, self._spine, self._moment = config, spine, moment
-        self._sources, self._created_counts = sources, created_counts
+        self._config, self._sources, self._created_counts = config, sources, created_counts
+        self._keys = {name: f"key_{n}" for n, name in enumerate(name for name in spine.column_names if name != moment)}
+        columns = {ours: spine[theirs] for theirs, ours in self._keys.items()}
+        self._spine = pa.table(columns | {"asked_at": spine[moment], "place": pa.array(range(len(spine)), pa.int64())})
         self.types = {name: kind for lookup, _ in sources for name, kind in lookup.types.items()}
 
     def batches(self) -> Iterator[pa.Table]:
         """The features side by side, in the entities' order."""
         with connected(self._config) as connection:
-            connection.register("spine", self._spine.append_column(ROW, pa.array(range(len(self._spine)), pa.int64())))
+            connection.register("spine", self._spine)
+            columns: list[str] = []
             for number, (lookup, source) in enumerate(self._sources):
-                stored = f"stored_{number}"
-                _open(connection, stored, source)
-                _refuse_ambiguous(connection, lookup, stored)
-                rows = _rows(lookup, stored, source.schema, self._created_counts)
-                connection.execute(f"CREATE TEMP TABLE found_{number} AS {_as_of(lookup, rows, self._moment)}")
+                _open(connection, f"stored_{number}", source)
+                seen = _seen(lookup, f"stored_{number}", source.schema, self._created_counts)
+                connection.execute(f"CREATE VIEW seen_{number} AS {seen}")
+                _refuse_ambiguous(connection, lookup, f"seen_{number}")
+                found = _as_of(lookup, _latest(lookup, f"seen_{number}"), self._keys, f"f{number}_")
+                connection.execute(f"CREATE TEMP TABLE found_{number} AS {found}")
+                columns += lookup.features
             tables = " POSITIONAL JOIN ".join(f"found_{number}" for number in range(len(self._sources)))
             for batch in connection.sql(f"SELECT * FROM {tables}").to_arrow_reader(BATCH):
-                yield pa.Table.from_batches([batch])
+                yield pa.Table.from_batches([batch]).rename_columns(columns)
 
 
 @contextmanager
@@ -56,47 +63,51 @@ def connected(config: RepoConfig) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _open(connection: duckdb.DuckDBPyConnection, name: str, source: ds.Dataset) -> None:
-    """Local files by DuckDB's own reader, which is the faster one; others through Arrow."""
-    if isinstance(source.filesystem, fs.LocalFileSystem):
+    """Plain local files by DuckDB's own reader, which is the faster one; others through Arrow, partition columns included."""
+    if isinstance(source.filesystem, fs.LocalFileSystem) and not source.partitioning.schema.names:
         files = ", ".join(_text(path) for path in source.files)
-        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = true)")
+        # else a folder above that is called x=1 would pass for a column
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{files}], hive_partitioning = false)")
     else:
         connection.register(name, source)
 
 
-def _refuse_ambiguous(connection: duckdb.DuckDBPyConnection, lookup: Lookup, stored: str) -> None:
+def _seen(lookup: Lookup, stored: str, schema: pa.Schema, created_counts: bool) -> str:
+    """SQL of the stored rows that anybody ever sees, under names of ours: a row is seen once it is known, and created."""
+    known, created = (_moment(c, schema) if c else "NULL" for c in (lookup.known_at, lookup.created_at))
+    by_creation = created_counts and lookup.created_at
+    keys = {column: f"key_{n}" for n, column in enumerate(lookup.keys.values())}
+    columns = [f"{_quoted(column)} AS {name}" for column, name in keys.items()]
+    columns += [f"{_quoted(column)} AS value_{n}" for n, column in enumerate(lookup.features.values())]
+    columns += [f"{known} AS known", f"CAST({created} AS TIMESTAMPTZ) AS created"]
+    needed = [*keys.values(), "known", *(["created"] if by_creation else [])]
+    seen = "greatest(known, created)" if by_creation else "known"
+    there = " AND ".join(f"{name} IS NOT NULL" for name in needed)
+    return f"SELECT *, {seen} AS seen FROM (SELECT {', '.join(columns)} FROM {stored}) WHERE {there}"
+
+
+def _refuse_ambiguous(connection: duckdb.DuckDBPyConnection, lookup: Lookup, seen: str) -> None:
     """Refuse two values of one entity and moment (and creation) that nothing tells apart: either could be the true one."""
-    moment = [lookup.known_at, *([lookup.created_at] if lookup.created_at else [])]
-    by = ", ".join(map(_quoted, [*lookup.keys.values(), *moment]))
-    seen = " AND ".join(f"{_quoted(column)} IS NOT NULL" for column in [*lookup.keys.values(), lookup.known_at])
-    if not connection.execute(f"SELECT 1 FROM {stored} WHERE {seen} GROUP BY {by} HAVING count(*) > 1 LIMIT 1").fetchone():
+    by = ", ".join([*(f"key_{n}" for n in range(len(lookup.keys))), "known", *(["created"] if lookup.created_at else [])])
+    if not connection.execute(f"SELECT 1 FROM {seen} GROUP BY {by} HAVING count(*) > 1 LIMIT 1").fetchone():
         return
-    distinct = f"SELECT DISTINCT {', '.join(map(_quoted, lookup.stored))} FROM {stored} WHERE {seen}"
-    differ = f"SELECT {by} FROM ({distinct}) GROUP BY {by} HAVING count(*) > 1 ORDER BY {by} LIMIT 1"
+    differ = f"SELECT {by} FROM (SELECT DISTINCT * FROM {seen}) GROUP BY {by} HAVING count(*) > 1 ORDER BY {by} LIMIT 1"
     found = connection.execute(differ).fetchone()
     if found:
         raise KnownatError(ambiguous(lookup, ", ".join(map(str, found))))
 
 
-def _rows(lookup: Lookup, stored: str, schema: pa.Schema, created_counts: bool) -> str:
-    """SQL of the stored rows that are ever the latest, with the moment from which each is seen.
+def _latest(lookup: Lookup, seen: str) -> str:
+    """SQL of the rows that are ever the latest.
 
-    A row is seen once its time has come and it has been created. One that comes to be seen when a newer one already
-    is will never be the latest, so that among the rest the latest seen is the newest: an as-of join finds it.
+    One that comes to be seen when a newer one already is will never be, so that among the rest the latest seen is the
+    newest: an as-of join finds it.
     """
-    known, created = (_moment(c, schema) if c else None for c in (lookup.known_at, lookup.created_at))
-    columns = ", ".join(map(_quoted, dict.fromkeys([*lookup.keys.values(), *lookup.features.values()])))
-    if created is None:
-        return f"SELECT {columns}, {known} AS __known, __known AS __seen FROM {stored} WHERE __known IS NOT NULL"
-    seen = f"greatest({known}, {created})" if created_counts else known
-    where = f"__known IS NOT NULL{' AND __created IS NOT NULL' if created_counts else ''}"
-    newest = "row(__known, coalesce(__created, TIMESTAMPTZ '-infinity'))"
-    by = ", ".join(map(_quoted, lookup.keys.values()))
-    window = f"({f'PARTITION BY {by} ' if by else ''}ORDER BY __seen)"
-    return (
-        f"SELECT * FROM (SELECT {columns}, {known} AS __known, {created} AS __created, {seen} AS __seen FROM {stored} "
-        f"WHERE {where}) QUALIFY {newest} = max({newest}) OVER {window}"
-    )
+    if lookup.created_at is None:
+        return f"SELECT * FROM {seen}"
+    newest = "row(known, coalesce(created, TIMESTAMPTZ '-infinity'))"
+    by = ", ".join(f"key_{n}" for n in range(len(lookup.keys)))
+    return f"SELECT * FROM {seen} QUALIFY {newest} = max({newest}) OVER ({f'PARTITION BY {by} ' if by else ''}ORDER BY seen)"
 
 
 def _moment(column: str, schema: pa.Schema) -> str:
@@ -108,20 +119,17 @@ def _moment(column: str, schema: pa.Schema) -> str:
     return f"{whole} + to_microseconds(CASE WHEN epoch_us({whole}) * 1000 < epoch_ns({stored}) THEN 1 ELSE 0 END)"
 
 
-def _as_of(lookup: Lookup, rows: str, moment: str) -> str:
-    """SQL of the features for each of the entities, in their order."""
-    columns = ", ".join(map(_quoted, [ROW, moment, *lookup.keys]))
-    keys = [f"spine.{_quoted(ours)} = stored.{_quoted(theirs)}" for ours, theirs in lookup.keys.items()]
-    on = " AND ".join([*keys, f"spine.{_quoted(moment)} >= stored.__seen"])
-    values = [f"stored.{_quoted(column)}" for column in lookup.features.values()]
+def _as_of(lookup: Lookup, rows: str, names: dict[str, str], prefix: str) -> str:
+    """SQL of the features for each of the entities, in their order; `names`: the entities' columns as they are called here."""
+    ours = [names[key] for key in lookup.keys]
+    on = " AND ".join([*(f"spine.{key} = stored.key_{n}" for n, key in enumerate(ours)), "spine.asked_at >= stored.seen"])
+    values = [f"stored.value_{n}" for n in range(len(lookup.features))]
     if lookup.ttl:
-        fresh = f"spine.{_quoted(moment)} - stored.__known <= to_microseconds({micros(lookup.ttl)})"
+        fresh = f"spine.asked_at - stored.known <= to_microseconds({micros(lookup.ttl)})"
         values = [f"CASE WHEN {fresh} THEN {value} END" for value in values]
-    named = ", ".join(f"{value} AS {_quoted(name)}" for value, name in zip(values, lookup.features, strict=True))
-    return (
-        f"SELECT {named} FROM (SELECT {columns} FROM spine) AS spine ASOF LEFT JOIN ({rows}) AS stored ON {on} "
-        f"ORDER BY spine.{_quoted(ROW)}"
-    )
+    named = ", ".join(f"{value} AS {prefix}{n}" for n, value in enumerate(values))
+    spine = f"SELECT {', '.join(['place', 'asked_at', *ours])} FROM spine"
+    return f"SELECT {named} FROM ({spine}) AS spine ASOF LEFT JOIN ({rows}) AS stored ON {on} ORDER BY spine.place"
 
 
 def _quoted(name: str) -> str:

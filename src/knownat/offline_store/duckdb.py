@@ -14,12 +14,11 @@ from feast.data_source import DataSource
 from feast.infra.offline_stores.duckdb import DuckDBOfflineStore, DuckDBOfflineStoreConfig
 from feast.infra.offline_stores.offline_store import RetrievalJob
 from feast.infra.registry.base_registry import BaseRegistry
-from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 
 from knownat.errors import KnownatError
 from knownat.offline_store.as_of import AsOfJoin, connected
-from knownat.offline_store.job import AsOfRetrievalJob, metadata_of
+from knownat.offline_store.job import AsOfRetrievalJob, metadata_of, refuse_on_demand
 from knownat.offline_store.lookups import Lookup, check_stored, dataset_of, located, lookups
 from knownat.offline_store.spine import as_arrow, check_entities, event_column, moments
 
@@ -54,19 +53,19 @@ class AsOfDuckDBOfflineStore(DuckDBOfflineStore):
         if entity_df is None or unsupported:
             raise KnownatError("This offline store looks features up for entities; pass them as entity_df.")
         spine = _queried(config, entity_df) if isinstance(entity_df, str) else as_arrow(entity_df)
+        refuse_on_demand(feature_refs, project, registry)
         moment = event_column(spine.schema)
         asked = lookups(feature_views, feature_refs, full_feature_names, spine.column_names)
         check_entities(spine.schema, asked)
         narrow = _narrow(spine, moment, asked)
         sources = [(lookup, dataset_of(config, lookup)) for lookup in asked]
         for lookup, source in sources:
-            check_stored(lookup, source.schema, narrow.schema)
+            check_stored(lookup, source.schema, spine.schema)
         return AsOfRetrievalJob(
             config=config,
             entities=entity_df if isinstance(entity_df, pd.DataFrame) else None,
             spine=spine,
             found=AsOfJoin(config, narrow, moment, sources, filter_by_created_timestamp),
-            on_demand=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
             full_feature_names=full_feature_names,
             metadata=metadata_of(feature_refs, spine.column_names, moment, narrow[moment]),
         )

@@ -11,12 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
+from feast.infra.registry.base_registry import BaseRegistry
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
 
 from knownat.errors import KnownatError
-from knownat.offline_store.lookups import located
+from knownat.files import replacing
+from knownat.offline_store.lookups import exact, located
 from knownat.parquet import PartWriter, part_name, plain_schema
 
 
@@ -38,12 +40,11 @@ class AsOfRetrievalJob(RetrievalJob):
         entities: pd.DataFrame | None,
         spine: pa.Table,
         found: Found,
-        on_demand: list[OnDemandFeatureView],
         full_feature_names: bool,
         metadata: RetrievalMetadata,
     ) -> None:
         self._config, self._entities, self._spine, self._found = config, entities, spine, found
-        self._on_demand, self._full_feature_names, self._metadata = on_demand, full_feature_names, metadata
+        self._full_feature_names, self._metadata = full_feature_names, metadata
 
     @property
     def full_feature_names(self) -> bool:
@@ -51,7 +52,7 @@ class AsOfRetrievalJob(RetrievalJob):
 
     @property
     def on_demand_feature_views(self) -> list[OnDemandFeatureView]:
-        return self._on_demand
+        return []
 
     @property
     def metadata(self) -> RetrievalMetadata | None:
@@ -69,7 +70,7 @@ class AsOfRetrievalJob(RetrievalJob):
             spine = self._spine.slice(start, batch.num_rows)
             start += batch.num_rows
             columns = {name: spine[name] for name in spine.column_names}
-            columns |= {name: batch[name].cast(kind) for name, kind in self._found.types.items()}
+            columns |= {name: exact(batch[name], kind) for name, kind in self._found.types.items()}
             yield pa.table(columns, schema=self.schema)
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:  # noqa: ARG002
@@ -87,11 +88,24 @@ class AsOfRetrievalJob(RetrievalJob):
         path = Path(located(self._config, storage.to_data_source()).path)
         if path.exists() and not allow_overwrite:
             raise SavedDatasetLocationAlreadyExists(location=str(path))
-        if path.suffix != ".parquet":
-            path = path / part_name(0)
-        with PartWriter(path, plain_schema(self.schema)) as writer:
+        if path.suffix == ".parquet":
+            self._write(path)
+            return
+        with replacing(path) as (folder,):
+            self._write(folder / part_name(0))
+
+    def _write(self, path: Path) -> None:
+        schema = plain_schema(self.schema)
+        with PartWriter(path, schema) as writer:
             for batch in self.to_batches():
-                writer.add(batch)
+                writer.add(pa.table({field.name: exact(batch[field.name], field.type) for field in schema}))
+
+
+def refuse_on_demand(feature_refs: list[str], project: str, registry: BaseRegistry) -> None:
+    """Feast keeps the functions of on-demand views as pickles, which run whatever they hold when they are read."""
+    asked = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
+    if asked:
+        raise KnownatError(f"{', '.join(v.name for v in asked)} is computed on demand; declare it as a view with expressions.")
 
 
 def metadata_of(feature_refs: list[str], columns: list[str], moment: str, times: pa.ChunkedArray) -> RetrievalMetadata:

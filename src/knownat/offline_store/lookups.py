@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from feast import FeatureView, FileSource
+from feast.data_format import ParquetFormat
 from feast.data_source import DataSource
 from feast.feature_view import DUMMY_ENTITY_ID
 from feast.repo_config import RepoConfig
 from feast.types import from_feast_to_pyarrow_type
 
 from knownat.errors import KnownatError
+
+PATTERN = "*?[]{}"  # what the engines expand in a path
 
 
 @dataclass(frozen=True)
@@ -55,13 +59,14 @@ def lookups(views: list[FeatureView], feature_refs: list[str], full_feature_name
         found.append(lookup)
         if len(lookup.features) < len(asked):
             raise KnownatError(f"A feature of {lookup.view} is asked for twice ({', '.join(asked)}); ask for each once.")
-    twice = sorted({name for name in named if named.count(name) > 1})
+    folded = [name.casefold() for name in named]  # neither engine tells upper case from lower
+    twice = sorted({name for name in named if folded.count(name.casefold()) > 1})
     if twice:
         raise KnownatError(
             f"{', '.join(twice)} would stand for two columns; ask for each feature once, with full_feature_names=True, "
             "and give the entities' columns other names."
         )
-    return found
+    return [lookup for lookup in found if lookup.features]
 
 
 def _lookup(view: FeatureView, asked: list[str], full_feature_names: bool) -> Lookup:
@@ -93,19 +98,42 @@ def dataset_of(config: RepoConfig, lookup: Lookup) -> ds.Dataset:
     filesystem, place = FileSource.create_filesystem_and_path(path, lookup.source.s3_endpoint_override)
     try:
         data = ds.dataset(place, format="parquet", filesystem=filesystem, partitioning="hive")
+        rows = data.count_rows()
+        _refuse_unlike_parts(lookup, data)
     except (FileNotFoundError, pa.ArrowInvalid) as error:
         raise KnownatError(
             f"Feature view {lookup.view}: no Parquet can be read at {path}; run the stage that writes it."
         ) from error
-    if not data.files or data.count_rows() == 0:
+    if not rows:
         raise KnownatError(f"Feature view {lookup.view}: {path} holds no rows; run the stage that writes it.")
     return data
+
+
+def _refuse_unlike_parts(lookup: Lookup, data: ds.Dataset) -> None:
+    """Refuse parts that store a column otherwise than the first: an engine would convert, or lose, it silently."""
+    parts = list(data.get_fragments())
+    for part in parts[1:]:
+        own, stored = parts[0].physical_schema, part.physical_schema
+        for name in (n for n in lookup.stored if n in own.names or n in stored.names):
+            found = [schema.field(name).type if name in schema.names else None for schema in (own, stored)]
+            if found[0] != found[1]:
+                raise KnownatError(
+                    f"Feature view {lookup.view}: {name} is stored as {found[1] or 'nothing'} in {part.path}, but as "
+                    f"{found[0] or 'nothing'} in {parts[0].path}; store all parts alike."
+                )
 
 
 def located(config: RepoConfig, source: DataSource) -> FileSource:
     """The source by its path from here: Feast's store would look for a relative one in the working directory."""
     if not isinstance(source, FileSource):
         raise KnownatError(f"Data source {source.name} is a {type(source).__name__}; this offline store reads a FileSource.")
+    if not isinstance(source.file_format, ParquetFormat | None):
+        raise KnownatError(f"Data source {source.name} is no Parquet ({type(source.file_format).__name__}); store it as Parquet.")
+    odd = sorted(set(source.path) & set(PATTERN))
+    if odd:
+        raise KnownatError(
+            f"Data source {source.name}: {' '.join(odd)} in {source.path} reads as a pattern; name the path without."
+        )
     return FileSource(
         name=source.name,
         path=FileSource.get_uri_for_file_path(config.repo_path, source.path),
@@ -119,6 +147,9 @@ def located(config: RepoConfig, source: DataSource) -> FileSource:
 
 def check_stored(lookup: Lookup, stored: pa.Schema, spine: pa.Schema) -> None:
     """Refuse a view whose columns are missing, not of their declared type, not comparable with the spine's, or naive."""
+    alike = [n for n in lookup.stored for other in stored.names if other != n and other.casefold() == n.casefold()]
+    if alike:
+        raise KnownatError(f"Feature view {lookup.view}: its source has {', '.join(alike)} in upper and in lower case; rename one.")
     missing = [name for name in lookup.stored if name not in stored.names]
     if missing:
         raise KnownatError(
@@ -128,10 +159,10 @@ def check_stored(lookup: Lookup, stored: pa.Schema, spine: pa.Schema) -> None:
         if column is not None:
             check_moment(f"Feature view {lookup.view}: {column}", stored.field(column).type)
     for ours, theirs in lookup.keys.items():
-        if _kind(spine.field(ours).type) not in {_kind(stored.field(theirs).type), "null"}:
+        if _key_kind(spine.field(ours).type) not in {_key_kind(stored.field(theirs).type), "null"}:
             raise KnownatError(
                 f"Feature view {lookup.view}: {theirs} is stored as {stored.field(theirs).type}, but the entities' {ours} is "
-                f"{spine.field(ours).type}; make them the same type."
+                f"{spine.field(ours).type}; make them the same type (whole numbers beside nulls: pandas' Int64)."
             )
     for name, column in lookup.features.items():
         declared, found = lookup.types[name], stored.field(column).type
@@ -163,6 +194,11 @@ def _kind(kind: pa.DataType) -> str:
     return next((name for name, tests in kinds.items() if any(test(kind) for test in tests)), str(kind))
 
 
+def _key_kind(kind: pa.DataType) -> str:
+    """Whole and real numbers apart: a large whole number would be another's after rounding."""
+    return "real" if pa.types.is_floating(kind) else _kind(kind)
+
+
 def _holds(declared: pa.DataType, stored: pa.DataType) -> bool:
     """Whether the declared type holds each value of the stored one; a real number may lose digits, as was declared."""
     kind = _kind(declared)
@@ -182,6 +218,13 @@ def _bits(kind: pa.DataType) -> int:
 
 def _is_signed(kind: pa.DataType) -> bool:
     return not pa.types.is_unsigned_integer(kind)
+
+
+def exact(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """The column as the type; a time finer than it is rounded down."""
+    if pa.types.is_timestamp(kind) and column.type.unit == "ns" and kind.unit != "ns":
+        column = pc.floor_temporal(column.cast(pa.timestamp("ns", tz=column.type.tz and "UTC")), unit="microsecond")
+    return column.cast(kind)
 
 
 def micros(length: timedelta) -> int:

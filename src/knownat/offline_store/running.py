@@ -16,7 +16,6 @@ from pyspark.sql.pandas.types import from_arrow_type
 
 from knownat.offline_store.lookups import Lookup, ambiguous, micros
 
-ROW = "__row"
 STORED, ASKED = 0, 1  # of rows at the same moment, the stored ones come first: known at the very moment counts
 
 
@@ -29,12 +28,12 @@ class Stored:
 
 
 def joined(spine: DataFrame, moment: str, sources: list[Stored], created_counts: bool) -> DataFrame:
-    """The spine (which has a unique ROW) with each lookup's features, one row for each row."""
-    names = [name for name in spine.columns if name != ROW]
+    """The spine with each lookup's features, one row for each row."""
+    names = spine.columns
     for keys, group in groupby(sorted(sources, key=_keys), _keys):
         spine = _looked_up(spine, moment, list(keys), list(group), created_counts)
     features = [name for source in sources for name in source.lookup.features]
-    return spine.select(ROW, *map(quoted, [*names, *features]))
+    return spine.select(*map(quoted, [*names, *features]))
 
 
 def _keys(source: Stored) -> tuple[str, ...]:
@@ -71,7 +70,7 @@ def _rows(source: Stored, keys: list[str], number: int, created_counts: bool) ->
     else:
         seen, is_seen = known, known.isNotNull()
     stored = [F.col(quoted(lookup.keys[key])) for key in keys]
-    values = [F.col(quoted(c)).cast(from_arrow_type(lookup.types[n])).alias(n) for n, c in lookup.features.items()]
+    values = [F.col(quoted(c)).cast(from_arrow_type(lookup.types[n])) for n, c in lookup.features.items()]
     for key in stored:
         is_seen = is_seen & key.isNotNull()
     return source.frame.where(is_seen).select(
@@ -81,7 +80,8 @@ def _rows(source: Stored, keys: list[str], number: int, created_counts: bool) ->
         F.lit(number).alias("view"),
         known.alias("known"),
         created.alias("created"),
-        F.struct(known.alias("known"), *values).alias(f"value_{number}"),
+        # under names of ours, so that a feature may be called known
+        F.struct(known.alias("known"), *[value.alias(f"f{n}") for n, value in enumerate(values)]).alias(f"value_{number}"),
         F.struct(known, created).alias(f"order_{number}"),
     )
 
@@ -102,8 +102,8 @@ def _unambiguous(lookup: Lookup, number: int, window: WindowSpec) -> Column:
 
 def _features(lookup: Lookup, number: int) -> Iterator[Column]:
     known = F.col(f"newest_{number}.known")
-    for name in lookup.features:
-        value = F.col(f"newest_{number}.{quoted(name)}")
+    for n, name in enumerate(lookup.features):
+        value = F.col(f"newest_{number}.f{n}")
         if lookup.ttl:
             fresh = F.col("at") - known <= F.expr(f"make_dt_interval(0, 0, 0, {micros(lookup.ttl)} / 1000000)")
             value = F.when(fresh, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,18 +22,18 @@ from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import 
 from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
 from feast.infra.registry.base_registry import BaseRegistry
-from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import RepoConfig
 from feast.saved_dataset import SavedDatasetStorage
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_type, to_arrow_schema
+from pyspark.sql.types import StructField, StructType
 
 from knownat.errors import KnownatError
-from knownat.offline_store.job import to_pandas
+from knownat.offline_store.job import refuse_on_demand, to_pandas
 from knownat.offline_store.lookups import Lookup, check_stored, dataset_of, located, lookups
-from knownat.offline_store.running import ROW, Stored, arrow_types, joined, quoted
+from knownat.offline_store.running import Stored, arrow_types, joined, quoted
 from knownat.offline_store.spine import as_arrow, check_entities, check_filled, event_column, moments
 from knownat.params import SparkSettings
 from knownat.spark_session import spark_session
@@ -66,6 +67,7 @@ class AsOfSparkOfflineStore(SparkOfflineStore):
         """
         if entity_df is None or unsupported:
             raise KnownatError("This offline store looks features up for entities; pass them as entity_df.")
+        refuse_on_demand(feature_refs, project, registry)
         session = _session(config)
         local = None if isinstance(entity_df, str | DataFrame) else as_arrow(entity_df)
         given = _queried(session, entity_df) if isinstance(entity_df, str) else entity_df
@@ -75,15 +77,16 @@ class AsOfSparkOfflineStore(SparkOfflineStore):
         check_entities(schema, asked)
         spine = _distributed(session, local, moment) if local is not None else given
         metadata = _metadata(feature_refs, spine, moment)
+        place = next(name for n in count() if (name := f"place_{n}") not in {*spine.columns, *arrow_types(asked)})
         stored = [_stored(session, config, lookup, schema) for lookup in asked]
         return AsOfSparkRetrievalJob(
             session=session,
             config=config,
-            frame=joined(spine.withColumn(ROW, F.monotonically_increasing_id()), moment, stored, filter_by_created_timestamp),
+            frame=joined(spine.withColumn(place, F.monotonically_increasing_id()), moment, stored, filter_by_created_timestamp),
+            place=place,
             entities=entity_df if isinstance(entity_df, pd.DataFrame) else None,
             spine=local,
             types=arrow_types(asked),
-            on_demand=OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
             full_feature_names=full_feature_names,
             metadata=metadata,
         )
@@ -108,19 +111,19 @@ class AsOfSparkRetrievalJob(SparkRetrievalJob):
         session: SparkSession,
         config: RepoConfig,
         frame: DataFrame,
+        place: str,
         entities: pd.DataFrame | None,
         spine: pa.Table | None,
         types: dict[str, pa.DataType],
-        on_demand: list[OnDemandFeatureView],
         full_feature_names: bool,
         metadata: RetrievalMetadata,
     ) -> None:
-        super().__init__(session, "", full_feature_names, config, on_demand, metadata)
-        self._frame, self._entities, self._spine, self._types = frame, entities, spine, types
+        super().__init__(session, "", full_feature_names, config, None, metadata)
+        self._frame, self._place, self._entities, self._spine, self._types = frame, place, entities, spine, types
 
     def to_spark_df(self) -> DataFrame:
         """The result in the entities' order."""
-        return self._frame.orderBy(ROW).drop(ROW)
+        return self._frame.orderBy(self._place).drop(self._place)
 
     def _to_arrow_internal(self, timeout: int | None = None) -> pa.Table:  # noqa: ARG002
         """Collected; the entities' columns as they were given where they were given from here."""
@@ -162,12 +165,25 @@ def _queried(session: SparkSession, query: str) -> DataFrame:
     try:
         return session.sql(query)
     except PySparkException as error:
-        raise KnownatError(f"Spark refuses the entities' SQL: {str(error).splitlines()[0]}; mend it.") from error
+        raise KnownatError(f"Spark refuses the entities' SQL: {next(filter(None, str(error).splitlines()))}; mend it.") from error
 
 
 def _distributed(session: SparkSession, spine: pa.Table, moment: str) -> DataFrame:
     times = moments(spine, moment)
-    return session.createDataFrame(spine.set_column(spine.column_names.index(moment), moment, times))
+    spine = spine.set_column(spine.column_names.index(moment), moment, times)
+    _fields("The entities", spine.schema)
+    return session.createDataFrame(spine)
+
+
+def _fields(what: str, schema: pa.Schema) -> StructType:
+    """The columns as Spark has them; KnownatError for a type that it has not."""
+    fields = []
+    for field in schema:
+        try:
+            fields.append(StructField(field.name, from_arrow_type(field.type)))
+        except PySparkException as error:
+            raise KnownatError(f"{what}: {field.name} is {field.type}, which Spark does not have; make it a plain type.") from error
+    return StructType(fields)
 
 
 def _stored(session: SparkSession, config: RepoConfig, lookup: Lookup, spine: pa.Schema) -> Stored:
@@ -176,7 +192,9 @@ def _stored(session: SparkSession, config: RepoConfig, lookup: Lookup, spine: pa
         data = dataset_of(config, lookup)
         check_stored(lookup, data.schema, spine)
         _refuse_nanoseconds(lookup, data.schema)
-        return Stored(lookup, session.read.parquet(located(config, lookup.source).path))
+        # by the types that were checked: Spark would make a number of a partition that is called x=1.50
+        fields = _fields(f"Feature view {lookup.view}", pa.schema([data.schema.field(name) for name in lookup.stored]))
+        return Stored(lookup, session.read.schema(fields).parquet(located(config, lookup.source).path))
     frame = (
         session.table(lookup.source.table)
         if lookup.source.table

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from knownat.errors import KnownatError
-from knownat.offline_store.lookups import Lookup, check_moment
+from knownat.offline_store.lookups import Lookup, check_moment, exact
 
 EVENT_TIMESTAMP = "event_timestamp"  # Feast's own name for it
 MOMENT = pa.timestamp("us", tz="UTC")
@@ -40,6 +38,8 @@ def _from_pandas(entities: pd.DataFrame) -> pa.Table:
         return pa.Table.from_pandas(entities, preserve_index=False)
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
         raise KnownatError(f"The entities hold a column of mixed types ({error.args[-1]}); give it one type.") from error
+    except (ValueError, TypeError) as error:  # a name twice, a kind of column that Arrow does not have
+        raise KnownatError(f"The entities cannot be read ({str(error).splitlines()[0]}); mend that column.") from error
 
 
 def event_column(schema: pa.Schema) -> str:
@@ -73,7 +73,4 @@ def check_filled(rows: int, without_time: int, moment: str) -> None:
 def moments(spine: pa.Table, moment: str) -> pa.ChunkedArray:
     """The event times in microseconds UTC; a finer one is rounded down, so that nothing later is seen."""
     check_filled(spine.num_rows, spine[moment].null_count, moment)
-    times: Any = spine[moment]
-    if times.type.unit == "ns":
-        times = pc.floor_temporal(times, unit="microsecond")
-    return times.cast(MOMENT)
+    return exact(spine[moment], MOMENT)
