@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import great_expectations as gx
@@ -15,28 +16,34 @@ from knownat.gates import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyspark.sql import DataFrame
 
     from knownat.derive.expectations import Expectation
 
 SHOWN = ("observed_value", "unexpected_count", "element_count", "missing_count", "partial_unexpected_list")
 POSITION = "position"
+SEVERITIES = {"block": "critical", "warn": "warning"}  # ours → Great Expectations'
 UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 
 
-def judge(asset: str, frame: pd.DataFrame, suite: list[Expectation]) -> tuple[list[Outcome], Any]:
-    """What each expectation found on a frame, and the result as Great Expectations renders it.
+def judge(asset: str, frame: pd.DataFrame | DataFrame, suite: list[Expectation]) -> tuple[list[Outcome], Any]:
+    """What each expectation found on a frame of pandas or Spark, and the result as Great Expectations renders it.
 
     Raises KnownatError for an expectation that Great Expectations does not know.
     """
+    import pandas as pd
+
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    source = context.data_sources.add_pandas("knownat")
+    sources = context.data_sources
+    source = sources.add_pandas("knownat") if isinstance(frame, pd.DataFrame) else sources.add_spark("knownat")
     definition = source.add_dataframe_asset(asset).add_batch_definition_whole_dataframe("all")
     batch = definition.get_batch(batch_parameters={"dataframe": frame})
-    loaded = gx.ExpectationSuite(name=asset)
-    for position, item in enumerate(suite):
-        loaded.add_expectation(_expectation(asset, item, position))
+    # all at once: one by one, each would be compared with all before it
+    loaded = gx.ExpectationSuite(name=asset, expectations=[_expectation(asset, e, place) for place, e in enumerate(suite)])
     result = batch.validate(loaded)
+    for found in result.results:
+        found.result = {key: _python(value) for key, value in found.result.items()}
     result.results.sort(key=lambda found: found.expectation_config.meta.pop(POSITION))
     return [_outcome(asset, found) for found in result.results], result
 
@@ -46,12 +53,21 @@ def _expectation(asset: str, item: Expectation, position: int) -> Any:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     meta = {**item["meta"], POSITION: position}
+    kwargs = {name: _naive(value) for name, value in item["kwargs"].items()}
+    severity = SEVERITIES[item["meta"]["severity"]]
     try:
-        return ExpectationConfiguration(type=item["type"], kwargs=item["kwargs"], meta=meta).to_domain_obj()
+        return ExpectationConfiguration(type=item["type"], kwargs=kwargs, meta=meta, severity=severity).to_domain_obj()
     except (GreatExpectationsError, ValueError, TypeError) as error:
         raise KnownatError(
             f"expectations: {asset}: Great Expectations refuses {item['type']} ({str(error).splitlines()[0]}); correct it."
         ) from error
+
+
+def _naive(value: Any) -> Any:
+    """Moments as naive times in UTC, like the columns that they are compared with."""
+    if isinstance(value, datetime) and value.tzinfo:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
 
 
 def _plain(configuration: dict[str, Any]) -> Expectation:
@@ -73,12 +89,22 @@ def _outcome(asset: str, found: Any) -> Outcome:
         column=configuration["kwargs"].get("column"),
         success=bool(record["success"]) and problem is None,
         reason=configuration["meta"].get("reason", configuration["type"]),
-        found=problem or json.dumps({key: _python(value) for key, value in evidence.items()}, default=str),
+        found=problem or json.dumps(evidence, default=str),
         configuration=configuration,
+        severity=configuration["meta"]["severity"],
     )
 
 
 def _python(value: Any) -> Any:
+    """Plain values instead of numpy's and pandas', of which Great Expectations renders not all."""
+    import pandas as pd
+
+    if isinstance(value, dict):
+        return {key: _python(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_python(item) for item in value]
+    if value is pd.NA or value is pd.NaT:
+        return None
     return value.tolist() if hasattr(value, "tolist") else value
 
 
@@ -100,8 +126,6 @@ def page(result: Any) -> str:
     never = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     result.meta["run_id"] = RunIdentifier(run_name="knownat", run_time=never)
     result.meta["batch_markers"] = {}
-    for found in result.results:  # it renders no number of numpy's
-        found.result = {key: _python(value) for key, value in found.result.items()}
     html = str(DefaultJinjaPageView().render(ValidationResultsPageRenderer(run_info_at_end=True).render(result)))
     html = re.sub(r"\?d=\w+(\.\w+)?", "", html)
     names: dict[str, str] = {}

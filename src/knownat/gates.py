@@ -5,24 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from knownat import paths
 from knownat.errors import KnownatError
 from knownat.files import read_json, write_json
 
+Severity = Literal["block", "warn"]
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one expectation found: `found` is a sentence's worth of evidence."""
+    """What one expectation found: `found` is a sentence's worth of evidence; `success` is None where nothing was compared."""
 
     asset: str
     expectation: str
     column: str | None
-    success: bool
+    success: bool | None
     reason: str
     found: str
     configuration: dict[str, Any]
+    severity: Severity = "block"
 
 
 def data_of(gate: str, tables: Iterable[str] = ()) -> list[Path]:
@@ -62,12 +65,15 @@ def require(gate: str, data: Iterable[Path]) -> None:
 
 
 def conclude(gate: str, data: Iterable[Path], outcomes: list[Outcome], lost: list[str]) -> None:
-    """Write the verdict if every expectation held, and none was lost; else say which did not."""
-    failed = [o for o in outcomes if not o.success]
+    """Write the verdict if all that blocks held, and nothing was lost; else say which did not."""
+    failed = [o for o in outcomes if o.success is False and o.severity == "block"]
     if not outcomes:
         raise KnownatError(f"The gate '{gate}' has no expectation at all; declare constraints or add suites.")
     if lost:
-        raise KnownatError(f"The gate '{gate}' did not judge {', '.join(lost)}; mend the suite in {paths.EXPECTATIONS / gate}.")
+        raise KnownatError(
+            f"The gate '{gate}' did not judge all of {', '.join(lost)}: an expectation is lost, or stands twice; "
+            f"mend the suite in {paths.EXPECTATIONS / gate}."
+        )
     if failed:
         first = failed[0]
         more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""

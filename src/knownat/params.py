@@ -95,11 +95,14 @@ class PreprocessSettings(Model):
 
 
 class ValidateSettings(Model):
-    """`max_bad_share`: the share of raw rows that may be unreadable before the raw gate fails.
+    """`engine`: what judges: pandas, Spark, or (auto) Spark where `spark.master` is a cluster and pandas elsewhere.
+
+    `max_bad_share`: the share of raw rows that may be unreadable before the raw gate fails.
 
     `max_single_auc`: how well one feature alone may separate the label before the training set's gate fails.
     """
 
+    engine: Literal["auto", "pandas", "spark"] = "auto"
     max_bad_share: float = Field(default=0.05, ge=0, le=1)
     max_single_auc: float = Field(default=0.95, ge=0.5, le=1)
 

@@ -1,26 +1,24 @@
-"""A gate: Great Expectations judges data, the last gate also what is too good; a verdict is written only if all holds."""
+"""A gate: Great Expectations judges data, the last gate also what is too good; a verdict is written only if nothing blocks."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from knownat import paths
+from knownat import accepted, paths
 from knownat.console import Counts, run_stage
 from knownat.declaration import Declaration
 from knownat.derive import expectations as derived
+from knownat.derive.expectations import Expectation, Suites
 from knownat.errors import KnownatError
-from knownat.files import read_json, replacing, write_json, write_text
+from knownat.files import replacing, write_json, write_text
+from knownat.gate_inputs import assets, loading
 from knownat.gates import Outcome, conclude, data_of
 from knownat.params import Params
+from knownat.suites import ROWS, completed, is_compared, refuse_vanished, written
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Frames = dict[str, Callable[[], "pd.DataFrame"]]
+GATES = ("raw", "features", "training_set")
+UNACCEPTED = "not compared: no accepted version of this source and size; `knownat accept` makes this one the first"
 
 
 def main(gate: str) -> Counts:
@@ -28,59 +26,50 @@ def main(gate: str) -> Counts:
         raise KnownatError(f"There is no gate '{gate}'; the gates are {', '.join(GATES)}.")
     params, declaration = Params.load(), Declaration.read(paths.compiled(f"validate_{gate}"))
     paths.verdict(gate).unlink(missing_ok=True)
-    frames, suites = GATES[gate](declaration, params)
-    written = _written(gate, list(frames))
-    from knownat.expectation_engine import judge, page
-
+    judged, suites = assets(gate, declaration), suites_of(gate, declaration, params)
     outcomes: list[Outcome] = []
     lost: list[str] = []
-    with replacing(paths.RESULTS / gate) as (folder,):
-        for asset, load in frames.items():
-            suite = suites.get(asset, []) + written.get(asset, [])
-            found, document = judge(asset, load(), suite)
-            outcomes += found
-            lost += [asset] if len(found) != len(suite) or not suite else []
-            write_text(folder / f"{asset}.html", page(document))
+    with replacing(paths.RESULTS / gate) as (folder,), loading(params) as load:
+        from knownat.data_docs import page
+        from knownat.expectation_engine import judge
+
+        for asset in judged:
+            suite, values = suites[asset.name], parameters(gate, asset.name, declaration, params)
+            told = [e for e in suite if ROWS in values or not is_compared(e)]
+            found, document = judge(asset.name, load(asset), [completed(e, values, asset.name) for e in told])
+            lost += [asset.name] if len(found) != len(told) or not told else []
+            outcomes += found + [_not_compared(asset.name, e) for e in suite if e not in told]
+            write_text(folder / f"{asset.name}.html", page(document))
         outcomes += _too_good(declaration, params) if gate == "training_set" else []
         write_json(folder / "result.json", [_readable(o) for o in outcomes])
     conclude(gate, data_of(gate, declaration.tables), outcomes, lost)
-    return {"gate": gate, "assets": len(frames), "expectations": len(outcomes)}
+    warned = sum(o.success is False for o in outcomes)
+    return {"gate": gate, "assets": len(judged), "expectations": len(outcomes), "warnings": warned}
 
 
-def _raw(declaration: Declaration, params: Params) -> tuple[Frames, derived.Suites]:
-    frames: Frames = {name: partial(_raw_frame, name) for name in declaration.tables}
-    return frames, derived.raw_suites(declaration, params.validate_.max_bad_share)
+def suites_of(gate: str, declaration: Declaration, params: Params) -> Suites:
+    """What is derived and what is written, by asset."""
+    suites = _derived(gate, declaration, params)
+    beliefs = written(gate, list(suites))
+    refuse_vanished(gate, beliefs, accepted.read().suites)
+    return {asset: suite + beliefs.get(asset, []) for asset, suite in suites.items()}
 
 
-def _raw_frame(table: str) -> pd.DataFrame:
-    """The raw rows, and a row for each line that could not be read."""
-    import pandas as pd
-
-    from knownat.parquet import read
-
-    raw, rejected = read(paths.RAW / f"{table}.parquet").to_pandas(), read(paths.REJECTED / f"{table}.parquet", ["line"])
-    unreadable = rejected.to_pandas().assign(**{derived.READABLE: False})
-    both = [frame for frame in (raw.assign(**{derived.READABLE: True}), unreadable) if len(frame)]
-    return pd.concat(both or [raw.assign(**{derived.READABLE: True})], ignore_index=True)
+def _derived(gate: str, declaration: Declaration, params: Params) -> Suites:
+    if gate == "raw":
+        return derived.raw_suites(declaration, params.validate_.max_bad_share)
+    if gate == "features":
+        return derived.features_suites(declaration, {name: params.source(name).observed_at for name in declaration.tables})
+    return derived.training_set_suites(declaration, params.service)
 
 
-def _features(declaration: Declaration, params: Params) -> tuple[Frames, derived.Suites]:
-    from knownat.parquet import read
-
-    folders = [paths.TABLES / name for name in declaration.tables] + [paths.VIEWS / name for name in declaration.feature_views]
-    missing = [str(folder) for folder in folders if not folder.exists()]
-    if missing:
-        raise KnownatError(f"{', '.join(missing)} is missing; run `dvc repro preprocess`.")
-    frames: Frames = {folder.name: partial(lambda f: read(f).to_pandas(), folder) for folder in folders}
-    observed_at = {name: params.source(name).observed_at for name in declaration.tables}
-    return frames, derived.features_suites(declaration, observed_at)
-
-
-def _training_set(declaration: Declaration, params: Params) -> tuple[Frames, derived.Suites]:
-    from knownat.parquet import read
-
-    frames: Frames = {"training_set": lambda: read(paths.TRAINING_SET).to_pandas()}
-    return frames, derived.training_set_suites(declaration, params.service)
+def parameters(gate: str, asset: str, declaration: Declaration, params: Params) -> dict[str, Any]:
+    """What written expectations may name: the data's clock and, of the accepted version if there is one, how many rows."""
+    version = accepted.read().version(gate, asset, accepted.identity(params, declaration, gate, asset))
+    view = declaration.feature_views.get(asset)
+    table = view.table if view else asset if asset in declaration.tables else None
+    values = {"observed_at": params.source(table).observed_at if table else params.observed_at}
+    return values | ({ROWS: version.rows} if version else {})
 
 
 def _too_good(declaration: Declaration, params: Params) -> list[Outcome]:
@@ -91,41 +80,16 @@ def _too_good(declaration: Declaration, params: Params) -> list[Outcome]:
     return judge_inputs("training_set", read(paths.TRAINING_SET), declaration, params.service, limit)
 
 
-GATES: dict[str, Callable[[Declaration, Params], tuple[Frames, derived.Suites]]] = {
-    "raw": _raw, "features": _features, "training_set": _training_set,
-}  # fmt: skip
-
-
-def _written(gate: str, assets: list[str]) -> derived.Suites:
-    """The hand-written suites of a gate, by asset: `expectations/<gate>/<asset>.json`."""
-    suites: derived.Suites = {}
-    for path in sorted((paths.EXPECTATIONS / gate).glob("*.json")):
-        if path.stem not in assets:
-            raise KnownatError(f"{path}: there is no '{path.stem}' at this gate; name the file after one of {', '.join(assets)}.")
-        suites[path.stem] = list(_expectations(path))
-    return suites
-
-
-def _expectations(path: Path) -> Iterator[derived.Expectation]:
-    try:
-        content: Any = read_json(path)
-    except ValueError as error:
-        raise KnownatError(f"{path} is not valid JSON: {error}; mend it.") from error
-    listed = content.get("expectations") if isinstance(content, dict) else None
-    if not listed:
-        raise KnownatError(f"{path} holds no expectations; add some under 'expectations' or delete the file.")
-    for item in listed:
-        if not isinstance(item, dict) or not {"type", "kwargs"} <= set(item):
-            raise KnownatError(f"{path}: {item} is no expectation; give it a type and kwargs.")
-        if not isinstance(item.get("meta"), dict) or not item["meta"].get("reason"):
-            raise KnownatError(f"{path}: {item['type']} has no meta.reason; say in a few words why it must hold.")
-        yield item
+def _not_compared(asset: str, item: Expectation) -> Outcome:
+    meta, column = item["meta"], item["kwargs"].get("column")
+    return Outcome(asset, item["type"], column, None, meta["reason"], UNACCEPTED, item, meta["severity"])
 
 
 def _readable(outcome: Outcome) -> dict[str, Any]:
     return {
         "asset": outcome.asset,
         "column": outcome.column,
+        "severity": outcome.severity,
         "reason": outcome.reason,
         "success": outcome.success,
         "found": outcome.found,

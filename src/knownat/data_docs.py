@@ -1,0 +1,1 @@
+from knownat.expectation_engine import page
