@@ -257,6 +257,9 @@ def columns_of(e: Expectation, keys: Mapping[str, str]) -> Columns:
 def is_implied(target: Expectation, other: Expectation) -> bool:
     """Whether what breaks `target` by one value must break `other`: a least value under a pair's lesser one, and so on."""
     pair = "expect_column_pair_values_a_to_be_greater_than_b"
+    if other["type"] == "expect_column_kl_divergence_to_be_less_than":  # infinite once a value is in none of its parts
+        is_outside = target["type"] == "expect_column_values_to_be_in_set"
+        return bool(is_outside and target["kwargs"]["column"] == other["kwargs"]["column"])
     if other["type"] != pair:
         return False
     asked, said = target["kwargs"], other["kwargs"]

@@ -103,7 +103,7 @@ def _arrow(asset: Asset) -> pa.Table:
     if asset.unreadable:
         lost = read(asset.unreadable, ["line"])
         flags = pa.array([True] * len(table) + [False] * len(lost), pa.bool_())
-        table = pa.concat_tables([table, lost], promote_options="default").append_column(READABLE, flags)
+        table = pa.concat_tables([table, lost], promote_options="permissive").append_column(READABLE, flags)
     for other, key in asset.found_in.items():
         if key in table.column_names:
             known = pc.is_in(table[key], value_set=pc.unique(read(other, [key])[key]))
