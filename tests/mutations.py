@@ -58,15 +58,15 @@ def mutations(expectation: Expectation, clean: Input, keys: Mapping[str, str]) -
     """Every poison of an expectation; KeyError for a kind that has none. `keys`: flag → the column that it looks up."""
     kwargs = expectation["kwargs"]
     if kwargs.get("column") in keys:  # a flag is computed: the key that it looks up is poisoned
-        return [_one(expectation, keys[kwargs["column"]], lambda rows: OUTSIDE)]
+        return [_one(expectation, keys[kwargs["column"]], OUTSIDE)]
     if kwargs.get("column") == READABLE:
         return [Mutation(expectation, frozenset({READABLE}), lambda rows: _unreadable(rows, 1 - kwargs["mostly"]))]
     return list(KILLERS[expectation["type"]](expectation, clean))
 
 
-def _one(target: Expectation, column: str, value: Callable[[Input], Any], row: int = 0) -> Mutation:
+def _one(target: Expectation, column: str, value: Any) -> Mutation:
     """One value of one column is another."""
-    return Mutation(target, frozenset({column}), lambda rows: rows.put(column, {row: value(rows)}))
+    return Mutation(target, frozenset({column}), lambda rows: rows.put(column, {0: value}))
 
 
 def _all(target: Expectation, column: str, values: Callable[[list[Any]], list[Any]]) -> Mutation:
@@ -94,9 +94,7 @@ def _row_count(e: Expectation, clean: Input) -> Iterable[Mutation]:
         return
     fewer, more = math.ceil(len(clean.data) * 0.85), math.ceil(len(clean.data) * 0.15)
     yield Mutation(e, EVERY, lambda rows: rows.with_data(rows.data.take(spread(len(rows.data), fewer))), is_gross=True)
-    yield Mutation(
-        e, EVERY, lambda rows: rows.with_data(pa.concat_tables([rows.data, rows.data.slice(0, more)])), is_gross=True
-    )
+    yield Mutation(e, EVERY, lambda rows: rows.with_data(pa.concat_tables([rows.data, rows.data.slice(0, more)])), is_gross=True)
 
 
 def spread(rows: int, wanted: int) -> list[int]:
@@ -104,17 +102,17 @@ def spread(rows: int, wanted: int) -> list[int]:
     return sorted({i * rows // wanted for i in range(min(rows, wanted))})
 
 
-def _not_null(e: Expectation, clean: Input) -> Iterable[Mutation]:
+def _not_null(e: Expectation, _: Input) -> Iterable[Mutation]:
     column = e["kwargs"]["column"]
     if "mostly" in e["kwargs"]:
         yield _all(e, column, lambda values: [None] * len(values))
     else:
-        yield _one(e, column, lambda rows: None)
+        yield _one(e, column, None)
 
 
 def _null(e: Expectation, clean: Input) -> Iterable[Mutation]:
     value = {"int64": 1, "double": 1.0, "string": "known", "bool": True}
-    yield _one(e, e["kwargs"]["column"], lambda rows: value[str(rows.data.schema.field(e["kwargs"]["column"]).type)])
+    yield _one(e, e["kwargs"]["column"], value[str(clean.data.schema.field(e["kwargs"]["column"]).type)])
 
 
 def _type(e: Expectation, clean: Input) -> Iterable[Mutation]:
@@ -138,15 +136,15 @@ def _beyond(value: Any, step: int) -> Any:
     return value + timedelta(days=step) if isinstance(value, date) else value + step
 
 
-def _least(e: Expectation, clean: Input) -> Iterable[Mutation]:
-    yield _one(e, e["kwargs"]["column"], lambda rows: _beyond(e["kwargs"]["min_value"], -1))
+def _least(e: Expectation, _: Input) -> Iterable[Mutation]:
+    yield _one(e, e["kwargs"]["column"], _beyond(e["kwargs"]["min_value"], -1))
 
 
-def _greatest(e: Expectation, clean: Input) -> Iterable[Mutation]:
+def _greatest(e: Expectation, _: Input) -> Iterable[Mutation]:
     """A greatest value that is too great; or one that is not great enough, if that is what is asked."""
     column, low, high = e["kwargs"]["column"], e["kwargs"].get("min_value"), e["kwargs"].get("max_value")
     if high is not None:
-        yield _one(e, column, lambda rows: _beyond(high, 1))
+        yield _one(e, column, _beyond(high, 1))
     if low is not None:
         yield _all(e, column, lambda values: [v if v is None else min(v, _beyond(low, -1)) for v in values])
 
@@ -158,15 +156,15 @@ def _in_set(e: Expectation, clean: Input) -> Iterable[Mutation]:
     if "mostly" in e["kwargs"]:
         yield _all(e, column, lambda values: [other if v is not None else v for v in values])
     else:
-        yield _one(e, column, lambda rows: other)
+        yield _one(e, column, other)
 
 
 def _outside(allowed: list[Any]) -> Any:
     return OUTSIDE if isinstance(allowed[0], str) else (not allowed[0]) if isinstance(allowed[0], bool) else max(allowed) + 1
 
 
-def _not_in_set(e: Expectation, clean: Input) -> Iterable[Mutation]:
-    yield _one(e, e["kwargs"]["column"], lambda rows: e["kwargs"]["value_set"][0])
+def _not_in_set(e: Expectation, _: Input) -> Iterable[Mutation]:
+    yield _one(e, e["kwargs"]["column"], e["kwargs"]["value_set"][0])
 
 
 def _regex(e: Expectation, clean: Input) -> Iterable[Mutation]:
@@ -177,10 +175,10 @@ def _regex(e: Expectation, clean: Input) -> Iterable[Mutation]:
 
 def _not_regex(e: Expectation, clean: Input) -> Iterable[Mutation]:
     column, pattern = e["kwargs"]["column"], re.compile(e["kwargs"]["regex"])
-    yield _one(e, column, lambda rows: next(v for v in rows.spare[column] if v and pattern.search(v)))
+    yield _one(e, column, next(v for v in clean.spare[column] if v and pattern.search(v)))
 
 
-def _unique(e: Expectation, clean: Input) -> Iterable[Mutation]:
+def _unique(e: Expectation, _: Input) -> Iterable[Mutation]:
     columns = e["kwargs"].get("column_list") or [e["kwargs"]["column"]]
 
     def copied(rows: Input) -> Input:
@@ -191,11 +189,11 @@ def _unique(e: Expectation, clean: Input) -> Iterable[Mutation]:
     yield Mutation(e, frozenset(columns), copied)
 
 
-def _few_unique(e: Expectation, clean: Input) -> Iterable[Mutation]:
+def _few_unique(e: Expectation, _: Input) -> Iterable[Mutation]:
     yield _all(e, e["kwargs"]["column"], lambda values: [next(v for v in values if v is not None)] * len(values))
 
 
-def _pair(e: Expectation, clean: Input) -> Iterable[Mutation]:
+def _pair(e: Expectation, _: Input) -> Iterable[Mutation]:
     """The lesser of two is the greater in as few rows as will do, beginning where both are small."""
     greater, lesser, when = e["kwargs"]["column_A"], e["kwargs"]["column_B"], e["kwargs"].get("row_condition")
     step = 1 if e["kwargs"].get("or_equal") else 0
@@ -216,7 +214,7 @@ def _contains(e: Expectation, clean: Input) -> Iterable[Mutation]:
     yield _all(e, column, lambda values: [other if v == wanted else v for v in values])
 
 
-def _high(e: Expectation, clean: Input) -> Iterable[Mutation]:
+def _high(e: Expectation, _: Input) -> Iterable[Mutation]:
     yield _all(e, e["kwargs"]["column"], lambda values: [v if v is None else v * 1_000_000 for v in values])
 
 
@@ -272,16 +270,14 @@ def is_implied(target: Expectation, other: Expectation) -> bool:
 
 def groups(poisons: Iterable[Mutation]) -> list[list[Mutation]]:
     """Poisons that touch different columns go together, since no expectation on one looks at another's."""
-    packed: list[tuple[set[str], list[Mutation]]] = []
+    alone, packed = list[list[Mutation]](), list[list[Mutation]]()
     for mutation in poisons:
         if mutation.touches == EVERY or not mutation.touches:
-            packed.append(({"*"}, [mutation]))
+            alone.append([mutation])
             continue
-        for taken, group in packed:
-            if "*" not in taken and not taken & mutation.touches:
-                taken |= mutation.touches
-                group.append(mutation)
-                break
+        fitting = [group for group in packed if not any(m.touches & mutation.touches for m in group)]
+        if fitting:
+            fitting[0].append(mutation)
         else:
-            packed.append((set(mutation.touches), [mutation]))
-    return [group for _, group in packed]
+            packed.append([mutation])
+    return alone + packed

@@ -46,6 +46,7 @@ def check(declaration: Declaration, folder: Path) -> None:
 def _table(where: str, table: Table) -> None:
     for key in table.key:
         expect(key in table.columns, f"{where}.key: '{key}' is no column of it; declare it under columns.")
+        expect(table.columns[key].required, f"{where}.key: '{key}' may be missing; add required: true to the column.")
         late = listed(sorted(_known_later(table, key) - {table.known_at}))
         expect(not late, f"{where}.key: '{key}' is known only at {late}; a row is told by what is known from its start.")
     expect_once(table.key, f"{where}.key")

@@ -56,7 +56,10 @@ def require(gate: str, data: Iterable[Path]) -> None:
     path = paths.verdict(gate)
     if not path.exists():
         raise KnownatError(f"The gate '{gate}' has not passed: {path} is missing; run `dvc repro validate_{gate}`.")
-    passed = read_json(path)["data"]
+    try:
+        passed = dict(read_json(path)["data"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise KnownatError(f"{path} is damaged; run `dvc repro -f validate_{gate}`.") from error
     changed = [name for name, found in hashes(data).items() if passed.get(name) != found]
     if changed:
         raise KnownatError(

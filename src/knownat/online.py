@@ -23,7 +23,7 @@ from knownat.derive.feast import feast_objects
 from knownat.errors import KnownatError
 from knownat.feature_store import configured, open_store
 from knownat.files import write_text
-from knownat.gates import tree_hash
+from knownat.gates import data_of, require, tree_hash
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -49,6 +49,7 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
 
     An embedded store is filled beside the old one and then replaces it.
     """
+    require("features", data_of("features"))
     log.info("filling the online store with %d feature views", len(declaration.feature_views))
     store, path = open_store(declaration), embedded_path()
     if path is None:

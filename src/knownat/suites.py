@@ -41,10 +41,10 @@ def refuse_vanished(gate: str, suites: Suites, accepted: Mapping[str, int]) -> N
         found = len(suites.get(name.removesuffix(".json"), []))
         if folder == gate and found < expected:
             path = paths.EXPECTATIONS / file
-            problem = f"is gone, with {expected} expectations" if not found else f"has {found} expectations where {expected}"
+            problem = "is gone" if not found else f"has {found} expectations"
             raise KnownatError(
-                f"{path} {problem} that were accepted; restore it (`git checkout {path.as_posix()}`), or, if that is meant, "
-                f"correct the number in {paths.ACCEPTED.as_posix()}."
+                f"{path} {problem}, where {expected} were accepted; restore it (`git checkout {path.as_posix()}`), "
+                f"or, if that is meant, correct the number in {paths.ACCEPTED.as_posix()}."
             )
 
 
@@ -71,7 +71,7 @@ def _check(path: Path, item: Any) -> None:
     if not isinstance(meta, dict) or not str(meta.get("reason") or "").strip():
         raise KnownatError(f"{path}: {kind} has no meta.reason; say in a few words why it must hold.")
     if meta.get("severity") not in SEVERITIES:
-        raise KnownatError(f"{path}: {kind} has no meta.severity; write block (it stops the pipeline) or warn (the report shows it).")
+        raise KnownatError(f"{path}: {kind} has no meta.severity; write block (stops the pipeline) or warn (shows in the report).")
     if any(CLOCK.search(text) for text in parameters(item)):
         raise KnownatError(f"{path}: {kind} asks for the present time; use observed_at, the data's own clock.")
 

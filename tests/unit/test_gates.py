@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -105,6 +106,106 @@ def test_an_expectation_without_a_reason_is_refused(gate: Path) -> None:  # noqa
     assert_refused("meta.reason")
 
 
+@pytest.mark.parametrize("severity", [None, "error", "Block"])
+def test_an_expectation_without_a_severity_is_refused(gate: Path, severity: str | None) -> None:  # noqa: ARG001
+    """Whether it stops the pipeline is never guessed."""
+    suite({**expectation("table_row_count_to_be_between", "why", min_value=1), "meta": {"reason": "why", "severity": severity}})
+    assert_refused("meta.severity; write block")
+
+
+def test_what_an_expectation_has_beside_its_parts_is_refused(gate: Path) -> None:  # noqa: ARG001
+    """A misplaced key would be dropped in silence."""
+    suite({**expectation("table_row_count_to_be_between", "why", min_value=1), "mostly": 0.5})
+    assert_refused("has mostly; an expectation has type, kwargs and meta alone")
+
+
+def test_a_warning_does_not_stop_the_pipeline(gate: Path) -> None:  # noqa: ARG001
+    """What warns is in the result with its severity, and the verdict is written all the same."""
+    suite(expectation("table_row_count_to_be_between", "a day has a hundred orders", "warn", min_value=100))
+    assert validate.main("raw")["warnings"] == 1
+    found = json.loads(paths.result("raw").read_text())
+    assert [(f["severity"], f["reason"]) for f in found if not f["success"]] == [("warn", "a day has a hundred orders")]
+    assert paths.verdict("raw").exists()
+
+
+def test_an_expectation_that_stands_twice_is_refused_or_judged_twice(gate: Path) -> None:  # noqa: ARG001
+    """Whatever Great Expectations makes of a repeated expectation, none is lost in silence."""
+    suite(*[expectation("table_row_count_to_be_between", "why", min_value=7)] * 2)
+    counts = validate.main("raw")
+    found = json.loads(paths.result("raw").read_text())
+    assert [f["expectation"]["kwargs"] for f in found].count({"min_value": 7}) == 2
+    assert counts["expectations"] == len(found)
+
+
+LONG = expectation("table_row_count_to_be_between", "about as long", min_value={"$PARAMETER": "accepted_rows * 0.9"})
+
+
+def test_without_an_accepted_version_nothing_is_compared(gate: Path) -> None:  # noqa: ARG001
+    """The result says so; the gate passes on what it can judge."""
+    suite(LONG)
+    validate.main("raw")
+    [skipped] = [f for f in json.loads(paths.result("raw").read_text()) if f["success"] is None]
+    assert skipped["reason"] == "about as long"
+    assert "no accepted version" in skipped["found"]
+
+
+@pytest.mark.parametrize(("rows", "holds"), [(33, True), (40, False)])
+def test_the_next_version_is_compared_with_the_accepted_one(gate: Path, rows: int, holds: bool) -> None:  # noqa: ARG001
+    """Thirty rows where thirty-three were are enough, where forty were they are not."""
+    suite(LONG)
+    accept({"raw/orders": {"orders: orders.csv": {"hash": "x", "rows": rows}}})
+    if holds:
+        validate.main("raw")
+    else:
+        assert_refused("about as long")
+
+
+def test_the_version_of_another_source_is_not_compared(gate: Path) -> None:  # noqa: ARG001
+    """A sample is not compared with the whole table."""
+    suite(LONG)
+    accept({"raw/orders": {"orders: all-orders.csv": {"hash": "x", "rows": 1_000_000}}})
+    validate.main("raw")
+
+
+def accept(versions: dict[str, Any], **suites: int) -> None:
+    write_json(paths.ACCEPTED, {"suites": suites, "versions": versions})
+
+
+def test_a_suite_that_vanished_is_missed(gate: Path) -> None:  # noqa: ARG001
+    """Whoever deletes an accepted suite turns the gate red, not green."""
+    write_json(paths.ACCEPTED, {"suites": {"raw/orders.json": 1}, "versions": {}})
+    assert_refused("orders.json is gone, where 1 were accepted; restore it")
+
+
+def test_a_suite_that_lost_an_expectation_is_missed(gate: Path) -> None:  # noqa: ARG001
+    """One expectation fewer than were accepted fails; one more does not."""
+    suite(expectation("table_row_count_to_be_between", "why", min_value=2))
+    write_json(paths.ACCEPTED, {"suites": {"raw/orders.json": 2, "features/orders.json": 9}, "versions": {}})
+    assert_refused("has 1 expectations, where 2 were accepted")
+    suite(*[expectation("table_row_count_to_be_between", "why", min_value=n) for n in (2, 3, 4)])
+    validate.main("raw")
+
+
+def test_an_expectation_that_reads_the_clock_is_refused(gate: Path) -> None:  # noqa: ARG001
+    """A verdict must be the same tomorrow."""
+    suite(expectation("column_max_to_be_between", "fresh", column="at", min_value={"$PARAMETER": "now()"}))
+    assert_refused("use observed_at, the data's own clock")
+
+
+def test_a_parameter_that_nobody_knows_is_refused(gate: Path) -> None:  # noqa: ARG001
+    """It is named, with those that there are."""
+    suite(expectation("table_row_count_to_be_between", "why", min_value={"$PARAMETER": "yesterdays_rows * 2"}))
+    assert_refused("'yesterdays_rows \\* 2' cannot be computed; it may use observed_at")
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"data": 3}'])
+def test_a_damaged_verdict_is_refused(gate: Path, text: str) -> None:  # noqa: ARG001
+    """What is no verdict passes nothing."""
+    paths.verdict("raw").write_text(text)
+    with pytest.raises(KnownatError, match="damaged"):
+        require("raw", data_of("raw", ["orders"]))
+
+
 def test_an_empty_suite_is_refused(gate: Path) -> None:  # noqa: ARG001
     """A suite file without expectations passes nothing."""
     suite()
@@ -114,7 +215,7 @@ def test_an_empty_suite_is_refused(gate: Path) -> None:  # noqa: ARG001
 def test_a_suite_for_nothing_is_refused(gate: Path) -> None:  # noqa: ARG001
     """A file named after no table judges nothing, so it is named."""
     write_json(paths.EXPECTATIONS / "raw" / "order.json", {"expectations": []})
-    assert_refused("there is no 'order' at this gate")
+    assert_refused("order.json: this gate has nothing called so; name the file one of orders.json")
 
 
 def test_a_written_expectation_is_judged(gate: Path) -> None:  # noqa: ARG001
@@ -138,7 +239,7 @@ def test_a_gate_without_outcomes_or_with_a_lost_one_fails(gate: Path) -> None:  
     good = Outcome("orders", "expect", None, True, "reason", "found", {})
     with pytest.raises(KnownatError, match="no expectation at all"):
         conclude("raw", [], [], [])
-    with pytest.raises(KnownatError, match="did not judge orders"):
+    with pytest.raises(KnownatError, match="did not judge all of orders"):
         conclude("raw", [], [good], ["orders"])
 
 

@@ -16,6 +16,7 @@ from knownat.console import Counts, run_stage
 from knownat.declaration import Declaration
 from knownat.encoder import Encoder
 from knownat.files import write_json, write_text
+from knownat.gates import data_of, require
 from knownat.params import Params
 from knownat.parquet import content_hash, read
 from knownat.scores import Points, plots, scores
@@ -27,6 +28,7 @@ SCORED: tuple[Split, ...] = ("validation", "test")
 def main() -> Counts:
     params, encoder = Params.load(), Encoder.read(paths.ENCODER)
     declaration = Declaration.read(paths.compiled("evaluate"))
+    require("training_set", data_of("training_set"))
     table = read(paths.TRAINING_SET)
     splits = {split: rows_of(table, split) for split in SPLITS}
     for split in SCORED:

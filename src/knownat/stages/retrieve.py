@@ -16,6 +16,7 @@ from knownat import parquet, paths
 from knownat.console import Counts, run_stage
 from knownat.declaration import Declaration, join_key
 from knownat.errors import KnownatError
+from knownat.gates import data_of, require
 from knownat.maturity import held_back, part_of
 from knownat.params import OfflineStoreSettings, Params, Split
 from knownat.spark_session import spark_session
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 def main() -> Counts:
     params, declaration = Params.load(), Declaration.read(paths.compiled("retrieve"))
+    require("features", data_of("features"))
     events = parquet.read(paths.TABLES / declaration.event.table)
     spine = spine_of(events, declaration, params.service, params.split, params.source(declaration.event.table).observed_at)
     key = ["event_timestamp", join_key(declaration.event.entity)]
