@@ -33,7 +33,7 @@ def judge(asset: str, frame: pd.DataFrame | DataFrame, suite: list[Expectation])
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     sources = context.data_sources
-    source = sources.add_pandas("knownat") if isinstance(frame, pd.DataFrame) else sources.add_spark("knownat")
+    source = sources.add_pandas("knownat") if isinstance(frame, pd.DataFrame) else sources.add_spark("knownat", persist=False)
     definition = source.add_dataframe_asset(asset).add_batch_definition_whole_dataframe("all")
     batch = definition.get_batch(batch_parameters={"dataframe": frame})
     # all at once: one by one, each would be compared with all before it

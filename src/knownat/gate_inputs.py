@@ -120,6 +120,7 @@ def spark_frame(asset: Asset, spark: SparkSession) -> DataFrame:
     def read(path: Path) -> DataFrame:
         return spark.read.parquet(str(path.resolve()))
 
+    spark.catalog.clearCache()  # one asset at a time is held
     frame = read(asset.data)
     if asset.unreadable:
         lost = read(asset.unreadable).select("line").withColumn(READABLE, F.lit(False))
@@ -130,4 +131,4 @@ def spark_frame(asset: Asset, spark: SparkSession) -> DataFrame:
             frame = frame.join(keys, frame[quoted(key)] == keys["__key"], "left").drop("__key")
             found = F.coalesce(F.col("__found"), F.col(quoted(key)).isNull())
             frame = frame.withColumn(FOUND_IN.format(other.name), found).drop("__found")
-    return frame
+    return frame.persist()

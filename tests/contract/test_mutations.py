@@ -10,8 +10,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +22,7 @@ from knownat import parquet, paths
 from knownat.declaration import Declaration, join_key
 from knownat.derive.expectations import FOUND_IN, Expectation
 from knownat.expectation_engine import judge
-from knownat.gate_inputs import Asset, assets, pandas_frame
+from knownat.gate_inputs import Asset, Load, assets, pandas_frame, spark_frame
 from knownat.gates import Outcome
 from knownat.loading import load_declaration
 from knownat.params import Params
@@ -30,6 +31,9 @@ from knownat.stages.validate import ROWS, completed, parameters, suites_of
 from knownat.too_good import judge_inputs
 from tests.mutations import EVERY, Input, Mutation, columns_of, groups, is_implied, mutations, spread
 from tests.projects import ROOT
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 SIZE = 1500
 DECLARED = load_declaration(ROOT / "feature_repo")
@@ -87,12 +91,12 @@ class Bench:
     clean: Input
     keys: dict[str, str]
 
-    def failing(self, rows: Input, suite: list[Expectation]) -> list[Expectation]:
+    def failing(self, rows: Input, suite: list[Expectation], load: Load = pandas_frame) -> list[Expectation]:
         """What does not hold of these rows, read and judged as the gate does it."""
         write(self.asset.data, rows.data)
         if self.asset.unreadable and rows.unreadable is not None:
             write(self.asset.unreadable, rows.unreadable)
-        outcomes, _ = judge(self.asset.name, pandas_frame(self.asset), suite)
+        outcomes, _ = judge(self.asset.name, load(self.asset), suite)
         assert len(outcomes) == len(suite)
         return [e for e, outcome in zip(suite, outcomes, strict=True) if not outcome.success]
 
@@ -173,6 +177,20 @@ def test_each_mutation_alone_is_caught_by_the_whole_suite(folder: Path, gate: st
     for mutation in [m for e in here.suite for m in mutations(e, here.clean, here.keys)]:
         kill(here, [mutation], here.suite)
     here.failing(here.clean, [])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("gate", "name"), ASSETS)
+def test_both_engines_fail_the_same_expectations(folder: Path, spark: SparkSession, gate: str, name: str) -> None:  # noqa: ARG001
+    """pandas and Spark give the same verdict on clean rows, and on poisons of as many columns as go together."""
+    here = bench(gate, name)
+    poisons = [m for e in here.suite for m in mutations(e, here.clean, here.keys)]
+    packed = [group for group in groups(poisons) if len(group) > 1] + [[m for m in poisons if not m.touches][:1]]
+    for group in [[], *packed]:
+        rows, suite = here.clean, here.about(group)
+        for mutation in group:
+            rows = mutation.poison(rows)
+        assert here.failing(rows, suite, partial(spark_frame, spark=spark)) == here.failing(rows, suite)
 
 
 def test_a_mutation_that_gives_the_label_away_is_caught(folder: Path) -> None:  # noqa: ARG001

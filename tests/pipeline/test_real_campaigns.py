@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 from knownat import parquet, paths
 from knownat.declaration import Declaration
 from knownat.params import Params
+from knownat.report.gates import gate
 from knownat.stages import compile as compile_stage
 from knownat.stages import ingest, preprocess, register, retrieve, validate
 from tests.campaigns import differences, times
@@ -60,6 +61,20 @@ def test_the_real_rows_add_up(real: Path) -> None:
     parts = [sum(v.values()) if isinstance(v, dict) else v for k, v in account.items() if k != "read"]
     assert account["read"] == sum(parts) == 9999
     assert account["quarantined"] == {"launched_at: below 2009-04-21": 1}
+
+
+def test_the_real_quirks_are_visible_by_name_and_count(real: Path) -> None:
+    """The lost country and the state in a name as warnings, the launch of 1970 in quarantine with all of its text."""
+    found = gate("raw", json.loads((real / paths.result("raw")).read_text()))
+    warned = {f.column: f.found for f in found.of("warned")}
+    assert warned["country"] == '102 of 9,999 unexpected; such as N,0"'
+    assert warned["name"].startswith("620 of 9,999 unexpected")
+    assert "(Canceled)" in warned["name"]
+    [row] = parquet.read(real / paths.QUARANTINE / "campaigns").to_pylist()
+    assert row["reasons"] == "launched_at: below 2009-04-21"
+    assert row["launched_at"].startswith("1970-01-01")
+    lines = REAL.read_text(encoding="utf-8").splitlines()
+    assert lines[row["line"] - 1].startswith(row["project_id"] + ",")
 
 
 def test_what_is_known_later_is_null_at_launch(real: Path) -> None:
