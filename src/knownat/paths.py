@@ -4,6 +4,7 @@ from pathlib import Path
 
 FEATURE_REPO = Path("feature_repo")
 EXPECTATIONS = Path("expectations")
+ACCEPTED = Path("accepted.json")
 COMPILED = Path("compiled")
 RAW = Path("data/raw")
 REJECTED = Path("data/rejected")

@@ -1,0 +1,142 @@
+"""What was accepted is kept by source and size, readable in a diff, and never guessed at."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from knownat import accepted
+from knownat.accepted import Accepted, Column, Version, identity
+from knownat.declaration import Declaration
+from knownat.errors import KnownatError
+from knownat.params import Params
+
+TABLE = {"key": ["no"], "known_at": "at", "columns": {"no": {"dtype": "string"}, "at": {"dtype": "timestamp"}}}
+DECLARED = Declaration.model_validate(
+    {"tables": {"visits": TABLE, "pages": TABLE}, "event": {"table": "visits", "entity": "visit"}},
+)
+VERSION = Version(hash="ab", rows=3, columns={"nulls": Column(nulls=0.25, distinct=2, quantiles=[1, 2.5], top={"ä": 0.5})})
+
+
+def params(visits: dict[str, Any] | None = None, **others: Any) -> Params:
+    """A project of two tables; `visits` says where one of them comes from."""
+    sources = {"visits": {"uri": "visits.csv"} | (visits or {}), "pages": {"uri": "data/pages.csv"}}
+    split = {"validation_from": "2019-01-01", "test_from": "2019-06-01"}
+    train = {"batch_size": 1, "learning_rate": 0.1, "epochs": 1, "layers": [1], "embedding": 1}
+    train |= {"dropout": 0.0, "l2": 0.0, "patience": 1, "seed": 1}
+    known = {name: source | {"observed_at": "2020-01-01"} for name, source in sources.items()}
+    return Params.model_validate({"sources": known, "service": "any", "split": split, "train": train} | others)
+
+
+def identified(gate: str = "raw", **others: Any) -> str:
+    return identity(params(**others), DECLARED, gate, "visits" if gate == "raw" else "training_set")
+
+
+def test_a_missing_file_means_that_nothing_is_accepted(tmp_path: Path) -> None:
+    """There is no version and no suite, and no error."""
+    found = accepted.read(tmp_path / "accepted.json")
+    assert found.version("raw", "visits", identified()) is None
+    assert found.suites == {}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"suites": {"raw/visits.json": "2"}}', '{"version": 2}', '{"suites": {"raw/visits.json": true}}']
+)
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, text: str) -> None:
+    """What cannot be understood is not taken for nothing."""
+    path = tmp_path / "accepted.json"
+    path.write_text(text)
+    with pytest.raises(KnownatError, match=r"accepted\.json is damaged or of another version; `git checkout .*knownat accept`"):
+        accepted.read(path)
+
+
+def test_what_is_written_is_read_and_a_column_is_a_line(tmp_path: Path) -> None:
+    """Nothing is lost on the way, and the same content gives the same text in whatever order it was made."""
+    first, second = ("raw", "visits", "a"), ("features", "visits", "a")
+    there = Accepted().replaced({"raw/b.json": 2, "raw/a.json": 1}, {first: VERSION, second: VERSION})
+    back = Accepted().replaced({"raw/a.json": 1, "raw/b.json": 2}, {second: VERSION, first: VERSION})
+    path = tmp_path / "accepted.json"
+    path.write_text(there.text())
+    assert accepted.read(path) == there
+    assert there.text() == back.text()
+    assert '"nulls": {"nulls": 0.25, "distinct": 2, "quantiles": [1.0, 2.5], "top": {"ä": 0.5}}\n' in there.text()
+
+
+names = st.text(max_size=8)
+columns = st.builds(
+    Column,
+    nulls=st.floats(0, 1),
+    distinct=st.integers(0, 9),
+    quantiles=st.lists(st.floats(allow_nan=False, allow_infinity=False)) | st.lists(names, min_size=1),
+    top=st.dictionaries(names, st.floats(0, 1)),
+)
+versions = st.builds(Version, hash=names, rows=st.integers(0), columns=st.dictionaries(names, columns, max_size=3))
+
+
+@given(
+    st.builds(
+        Accepted,
+        suites=st.dictionaries(names, st.integers(0)),
+        versions=st.dictionaries(names, st.dictionaries(names, versions, max_size=2), max_size=2),
+    )
+)
+def test_any_content_survives_its_text(content: Accepted) -> None:
+    """The text is JSON that says what the model says, whatever the names are."""
+    assert Accepted.model_validate_json(content.text()) == content
+    json.loads(content.text())
+
+
+def test_only_the_same_asset_of_the_same_source_is_replaced() -> None:
+    """A version of another source, size or gate stays as it was; the suites are those of now."""
+    old = Accepted().replaced({"raw/a.json": 1}, {("raw", "visits", "a"): VERSION, ("raw", "visits", "b"): VERSION})
+    new = old.replaced({"raw/b.json": 2}, {("raw", "visits", "b"): Version(hash="cd", rows=4)})
+    assert new.version("raw", "visits", "a") == VERSION
+    assert new.version("raw", "visits", "b") == Version(hash="cd", rows=4)
+    assert new.version("features", "visits", "b") is None
+    assert new.suites == {"raw/b.json": 2}
+    assert old.version("raw", "visits", "b") == VERSION
+
+
+def test_the_size_of_a_generator_counts_and_its_seed_does_not() -> None:
+    """Another seed is another version of the same source; another number of rows is another source."""
+    generated = {"uri": "synthetic/visits.py", "rows": 50, "seed": 1}
+    assert identified(visits=generated) == "visits: synthetic/visits.py, 50 rows"
+    assert identified(visits=generated | {"seed": 2}) == identified(visits=generated)
+    assert identified(visits=generated | {"rows": 51}) != identified(visits=generated)
+
+
+def test_a_local_file_is_known_by_its_name_in_whatever_folder() -> None:
+    """No folder of somebody's machine is committed."""
+    assert identified(visits={"uri": "/somewhere/visits-2018.csv"}) == "visits: visits-2018.csv"
+    assert identified(visits={"uri": "/somewhere/visits.py", "rows": 5}) == "visits: visits.py, 5 rows"
+
+
+def test_a_remote_source_is_known_without_its_version_and_secrets() -> None:
+    """The next version is compared with this one; neither password nor signature is written."""
+    assert identified(visits={"uri": "s3://bucket/visits.csv?versionId=7"}) == "visits: s3://bucket/visits.csv"
+    assert identified(visits={"uri": "https://me:secret@host/visits.csv?sig=x"}) == "visits: https://host/visits.csv"
+
+
+def test_what_makes_other_rows_makes_another_identity() -> None:
+    """Filters do not change what is raw; the service changes the training set alone."""
+    filtered = {"preprocess": {"filters": ["late", "few"]}}
+    both = "pages: pages.csv; visits: visits.csv"
+    assert identified("features") == both
+    assert identified("features", **filtered) == f"{both}; filters: few, late"
+    assert identified("training_set", **filtered) == f"{both}; filters: few, late; service: any"
+    assert identified("raw", **filtered) == identified("raw")
+    assert identified("features", service="other") == both
+
+
+def test_reading_what_was_accepted_loads_no_engine() -> None:
+    """A gate asks for it before it has loaded anything."""
+    code = "import sys, knownat.accepted; print(sorted({'pyarrow', 'numpy', 'pandas', 'fsspec'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
