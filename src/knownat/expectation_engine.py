@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING, Any
 
 import great_expectations as gx
-from great_expectations.core.run_identifier import RunIdentifier
 from great_expectations.exceptions import GreatExpectationsError
 
 from knownat.errors import KnownatError
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 
 SHOWN = ("observed_value", "unexpected_count", "element_count", "missing_count", "partial_unexpected_list")
 POSITION = "position"
-UUID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}")
 
 
 def judge(asset: str, frame: pd.DataFrame, suite: list[Expectation]) -> tuple[list[Outcome], Any]:
@@ -88,21 +85,3 @@ def _exception(info: dict[str, Any]) -> str | None:
         info = {"": info}
     messages = [str(i.get("exception_message")) for i in info.values() if isinstance(i, dict) and i.get("raised_exception")]
     return f"raised: {messages[0].splitlines()[0]}" if messages else None
-
-
-def page(result: Any) -> str:
-    """Data Docs of one result as one page, without the moments and identifiers that change from run to run."""
-    import datetime
-
-    from great_expectations.render.renderer import ValidationResultsPageRenderer
-    from great_expectations.render.view import DefaultJinjaPageView
-
-    never = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-    result.meta["run_id"] = RunIdentifier(run_name="knownat", run_time=never)
-    result.meta["batch_markers"] = {}
-    for found in result.results:  # it renders no number of numpy's
-        found.result = {key: _python(value) for key, value in found.result.items()}
-    html = str(DefaultJinjaPageView().render(ValidationResultsPageRenderer(run_info_at_end=True).render(result)))
-    html = re.sub(r"\?d=\w+(\.\w+)?", "", html)
-    names: dict[str, str] = {}
-    return UUID.sub(lambda match: names.setdefault(match.group(), f"id-{len(names)}"), html)

@@ -30,7 +30,8 @@ def main(gate: str) -> Counts:
     paths.verdict(gate).unlink(missing_ok=True)
     frames, suites = GATES[gate](declaration, params)
     written = _written(gate, list(frames))
-    from knownat.expectation_engine import judge, page
+    from knownat.data_docs import page
+    from knownat.expectation_engine import judge
 
     outcomes: list[Outcome] = []
     lost: list[str] = []
