@@ -21,6 +21,8 @@ def project(folder: Path, declaration: Path) -> Path:
     for name in ("definitions.py", "feature_store.yaml"):
         shutil.copy(ROOT / "feature_repo" / name, folder / "feature_repo" / name)
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    if not (folder / "accepted.json").exists():
+        (folder / "accepted.json").write_text("{}\n")
     subprocess.run(["git", "init", "-q", "."], cwd=folder, check=True)
     (folder / ".dvc").mkdir(exist_ok=True)
     shutil.copy(ROOT / ".dvc" / "config", folder / ".dvc" / "config")

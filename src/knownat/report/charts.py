@@ -130,10 +130,11 @@ def spread(column: Column, width: float = 440, height: float = 130) -> Markup:
 
 
 def outline(column: Column, width: float = 120, height: float = 30) -> Markup:
-    """The bars alone, for a line of a table."""
-    wide, most = width / len(column.bins), max(b.tally.rows for b in column.bins) or 1
+    """The bars alone, for a line of a table; of what has no order, the most frequent values."""
+    rows = [b.tally.rows for b in column.bins] or [f.tally.rows for f in column.top]
+    wide, most = min(width / max(len(rows), 1), width / 10), max(rows, default=1) or 1
     bar = Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>')
-    tall = [(height - 2) * b.tally.rows / most for b in column.bins]
+    tall = [(height - 2) * n / most for n in rows]
     parts = [
         bar.format(number(wide * i), number(height - t), number(max(wide - 1, 0.5)), number(t)) for i, t in enumerate(tall) if t
     ]

@@ -14,12 +14,14 @@ from knownat.report import charts
 from knownat.report.numbers import count, share, significant
 from knownat.report.seen import Seen
 
-SHOWN = {0.0: "least", 0.05: "5 %", 0.25: "25 %", 0.5: "median", 0.75: "75 %", 0.95: "95 %", 1.0: "most"}
+SHOWN = {0.0: "min", 0.05: "5 %", 0.25: "25 %", 0.5: "median", 0.75: "75 %", 0.95: "95 %", 1.0: "max"}
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A column as the page has it; `quantiles` and `top` are written out, `top` with share of rows and label rate."""
+    """A column as the page has it; `quantiles` and `top` are written out, `top` with its part of the
+    most frequent, share of rows and label rate.
+    """
 
     column: Column
     dtype: str
@@ -90,9 +92,9 @@ def _about(declaration: Declaration, found: Seen, service: str) -> str:
 
 def _shown(column: Column, description: str, known_at: str, change: str) -> Shown:
     pairs = dict(zip(QUANTILES, column.quantiles, strict=True)) if column.quantiles else {}
-    quantiles = tuple((name, shown(pairs[q], column.dtype)) for q, name in SHOWN.items()) if pairs else ()
+    quantiles = tuple((name, _brief(pairs[q], column.dtype)) for q, name in SHOWN.items()) if pairs else ()
     tallies = [(shown(f.value, column.dtype), f.tally) for f in column.top]
-    rows = max(column.rows, 1)
+    rows, most = max(column.rows, 1), max((tally.rows for _, tally in tallies), default=1)
     return Shown(
         column=column,
         dtype=f"{column.dtype}, UTC" if column.dtype == "timestamp" else column.dtype,
@@ -101,10 +103,10 @@ def _shown(column: Column, description: str, known_at: str, change: str) -> Show
         change=change,
         typical=_typical(column, pairs),
         quantiles=quantiles,
-        top=tuple((text, t.rows / rows, share(t.rows / rows), share(t.rate) if t.labelled else "") for text, t in tallies),
+        top=tuple((text, t.rows / most, share(t.rows / rows), share(t.rate) if t.labelled else "") for text, t in tallies),
         others=column.distinct - len(column.top) if column.top else 0,
         spread=charts.spread(column) if column.bins else Markup(""),
-        spark=charts.outline(column) if column.bins else Markup(""),
+        spark=charts.outline(column) if column.bins or column.top else Markup(""),
     )
 
 
@@ -113,14 +115,19 @@ def shown(value: Value, dtype: str) -> str:
     if dtype in WORDS:
         return str(value) or "(empty)"
     if dtype in TIMES:
-        return str(value).replace("T", " ")
+        return str(value).replace("T", " ").removesuffix(" 00:00:00")
     return count(value) if isinstance(value, int) else significant(float(value))
+
+
+def _brief(value: Value, dtype: str) -> str:
+    """Of a time, the day."""
+    return shown(value, dtype)[:10] if dtype in TIMES else shown(value, dtype)
 
 
 def _typical(column: Column, quantiles: Mapping[float, Value]) -> str:
     """The median with what most values lie between, or the most frequent value."""
     if quantiles:
-        low, middle, high = (shown(quantiles[q], column.dtype) for q in (0.05, 0.5, 0.95))
+        low, middle, high = (_brief(quantiles[q], column.dtype) for q in (0.05, 0.5, 0.95))
         return middle if low == high else f"{middle} ({low} … {high})"
     if column.top:
         return f"{shown(column.top[0].value, column.dtype)} {share(column.top[0].tally.rows / column.rows)}"

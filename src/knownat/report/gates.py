@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -45,6 +46,11 @@ class Gate:
         """What needs a look first."""
         found = [f for asset in self.assets for f in asset.findings]
         return tuple(sorted(found, key=lambda f: STATUSES.index(f.status)))
+
+    @property
+    def uncompared(self) -> dict[str, int]:
+        """Why something was not compared, and how often."""
+        return dict(Counter(f.found.rstrip(".") for f in self.of("not compared")))
 
     def of(self, status: Status) -> tuple[Finding, ...]:
         return tuple(f for f in self.findings if f.status == status)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from knownat.declaration import FeatureView
 from knownat.report import charts, data
@@ -60,7 +61,7 @@ def _rendered(template: str, named: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": count, "share": share, "score": score, "span": duration, "listed": listed}
+    environment.filters |= {"count": count, "share": share, "score": score, "span": duration, "listed": listed, "coded": coded}
     source, _, _ = environment.loader.get_source(environment, STYLE)  # type: ignore[union-attr]
     return environment.get_template(template).render(style=Markup(source), **named)
 
@@ -92,6 +93,11 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "views": [(v, evidence.rows["views"].get(v.name), v.name in service.views) for v in views.values()],
         "hashes": evidence.hashes,
     }  # fmt: skip
+
+
+def coded(words: str) -> Markup:
+    """What stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))
 
 
 def flows(evidence: Evidence, splits: Mapping[str, int]) -> list[Flow]:
