@@ -107,6 +107,16 @@ def audit(
         typer.echo(line)
 
 
+@app.command()
+def accept() -> None:
+    """Accept the data that the gates have passed: the next version is compared with it."""
+    from knownat.acceptance import accept as accepted
+    from knownat.params import Params
+
+    for line in accepted(_declaration(), Params.load()):
+        typer.echo(line)
+
+
 def _moment(option: str, text: str) -> datetime:
     try:
         return in_utc(datetime.fromisoformat(text))

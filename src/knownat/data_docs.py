@@ -63,7 +63,7 @@ pre { white-space: pre-wrap; }
 .bad, .text-danger { color: var(--bad); font-weight: 600; }
 @media (max-width: 40rem) { body { padding: 1.5rem 1.1rem 3rem; } th, td { padding: .4rem .35rem; }
   thead th { white-space: normal; overflow-wrap: normal; } thead th:last-child { width: 6.5rem; }
-  td { overflow-wrap: break-word; } }
+  td { overflow-wrap: break-word; } .badge, td:last-child { overflow-wrap: anywhere; } }
 """
 PAGE = """\
 <!DOCTYPE html>

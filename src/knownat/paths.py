@@ -23,7 +23,8 @@ CURVES = Path("metrics/training")
 METRICS = Path("metrics/scores.json")
 PLOTS = Path("plots")
 CARD = Path("models/card.md")
-REPORT = Path("report/index.html")
+REPORT = Path("report")
+REPORT_PAGE = REPORT / "index.html"
 
 
 def compiled(stage: str) -> Path:

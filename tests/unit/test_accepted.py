@@ -8,15 +8,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knownat import accepted
+from knownat import acceptance, accepted, gates, paths
 from knownat.accepted import Accepted, Column, Version, identity
 from knownat.declaration import Declaration
 from knownat.errors import KnownatError
+from knownat.files import write_json, write_text
 from knownat.params import Params
+from knownat.parquet import content_hash, write_table
 
 TABLE = {"key": ["no"], "known_at": "at", "columns": {"no": {"dtype": "string"}, "at": {"dtype": "timestamp"}}}
 DECLARED = Declaration.model_validate(
@@ -140,3 +143,113 @@ def test_reading_what_was_accepted_loads_no_engine() -> None:
     code = "import sys, knownat.accepted; print(sorted({'pyarrow', 'numpy', 'pandas', 'fsspec'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+PROJECT_PARAMS = """
+sources: {visits: {uri: visits.csv, observed_at: '2020-01-01'}}
+service: any
+split: {validation_from: '2019-01-01', test_from: '2019-06-01'}
+train: {batch_size: 1, learning_rate: 0.1, epochs: 1, layers: [1], embedding: 1, dropout: 0, l2: 0, patience: 1, seed: 1}
+"""
+ONE = Declaration.model_validate(
+    {
+        "tables": {"visits": TABLE},
+        "entities": {"visit": "no"},
+        "event": {"table": "visits", "entity": "visit"},
+        "label": {"name": "is_paid", "expr": "no = '1'"},
+        "views": {"basics": {"entity": "visit", "known_at": "at", "features": {"pages": {"dtype": "int64"}}}},
+        "services": {"any": {"as_of": "at", "views": ["basics"]}},
+    }
+)
+
+
+def pass_gates() -> None:
+    """Verdicts on the data as it lies there."""
+    for gate in ("raw", "features", "training_set"):
+        write_json(paths.verdict(gate), {"gate": gate, "data": gates.hashes(gates.data_of(gate, ONE.tables))})
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Data that every gate has passed."""
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(PROJECT_PARAMS)
+    write_text(paths.compiled("report"), ONE.model_dump_json(by_alias=True))
+    write_table(pa.table({"line": [2, 3], "no": ["1", "2"], "at": ["2019", "2019"]}), paths.RAW / "visits.parquet")
+    write_table(pa.table({"line": [4]}), paths.REJECTED / "visits.parquet")
+    write_table(pa.table({"no": ["1", "2"], "is_paid": [True, False]}), paths.TABLES / "visits" / "part-00000.parquet")
+    write_table(pa.table({"visit_id": ["1", "2"], "pages": [3, None]}), paths.VIEWS / "basics" / "part-00000.parquet")
+    write_table(pa.table({"no": ["1"], "is_paid": [True], "basics__pages": [3]}), paths.TRAINING_SET)
+    write_json(paths.EXPECTATIONS / "raw" / "visits.json", {"expectations": [{}, {}]})
+    pass_gates()
+    return tmp_path
+
+
+def accept() -> list[str]:
+    return list(acceptance.accept(ONE, Params.load()))
+
+
+def test_what_the_gates_have_passed_is_accepted(project: Path) -> None:  # noqa: ARG001
+    """Each asset of each gate by its rows (raw: unreadable ones too), hash and columns; the suites by their length."""
+    lines = accept()
+    found = accepted.read()
+    version = found.version("features", "basics", "visits: visits.csv")
+    assert version is not None
+    assert (version.rows, version.hash) == (2, content_hash(paths.VIEWS / "basics"))
+    assert version.columns["pages"].nulls == 0.5
+    raw, training_set = found.version("raw", "visits", "visits: visits.csv"), "visits: visits.csv; service: any"
+    assert raw is not None
+    assert (raw.rows, raw.columns) == (3, {})
+    assert found.version("training_set", "training_set", training_set) is not None
+    assert found.suites == {"raw/visits.json": 2}
+    assert lines[0] == "raw/visits: 3 rows, the first accepted version of visits: visits.csv."
+    assert lines[-1] == "expectations/raw/visits.json: none before, 2 expectations now."
+
+
+def test_accepting_twice_changes_nothing(project: Path) -> None:  # noqa: ARG001
+    """Neither a byte nor the time of the file."""
+    accept()
+    before = paths.ACCEPTED.stat().st_mtime_ns, paths.ACCEPTED.read_text()
+    assert accept()[0] == "raw/visits: 3 rows, as accepted before."
+    assert (paths.ACCEPTED.stat().st_mtime_ns, paths.ACCEPTED.read_text()) == before
+
+
+def test_the_next_version_replaces_its_own_source_alone(project: Path) -> None:  # noqa: ARG001
+    """What has changed is said; the entry of another source stays."""
+    accept()
+    Path("params.yaml").write_text(PROJECT_PARAMS.replace("visits.csv", "other.csv"))
+    accept()
+    write_table(pa.table({"visit_id": ["1", "2", "3"], "pages": [3, 4, 9]}), paths.VIEWS / "basics" / "part-00000.parquet")
+    pass_gates()
+    lines = accept()
+    assert "features/basics: 2 → 3 rows; 2 of 2 columns changed, most pages (missing 50.0" in "\n".join(lines)
+    old, new = (accepted.read().version("features", "basics", f"visits: {name}") for name in ("visits.csv", "other.csv"))
+    assert old is not None
+    assert new is not None
+    assert (old.rows, new.rows) == (2, 3)
+
+
+@pytest.mark.parametrize("gate", ["raw", "features", "training_set"])
+def test_without_a_verdict_nothing_is_accepted(project: Path, gate: str) -> None:  # noqa: ARG001
+    """Any gate that has not passed is named, and the file stays as it was."""
+    paths.verdict(gate).unlink()
+    with pytest.raises(KnownatError, match=rf"The gate '{gate}' has not passed.*dvc repro validate_{gate}"):
+        accept()
+    assert not paths.ACCEPTED.exists()
+
+
+def test_other_data_than_has_passed_is_not_accepted(project: Path) -> None:  # noqa: ARG001
+    """A verdict on other bytes is none."""
+    write_table(pa.table({"no": ["2"], "is_paid": [True], "basics__pages": [3]}), paths.TRAINING_SET)
+    with pytest.raises(KnownatError, match="The gate 'training_set' passed other data"):
+        accept()
+    assert not paths.ACCEPTED.exists()
+
+
+def test_data_of_other_params_is_not_accepted_under_the_new_ones(project: Path) -> None:  # noqa: ARG001
+    """Params that were changed after the run would name the wrong source."""
+    write_json(Path("dvc.lock"), {"stages": {"retrieve": {"params": {"params.yaml": {"service": "any"}}}}})
+    accept()
+    Path("params.yaml").write_text(PROJECT_PARAMS.replace("service: any", "service: another"))
+    with pytest.raises(KnownatError, match=r"params\.yaml: service is not what stage 'retrieve' has run with; run `dvc repro`"):
+        accept()

@@ -16,13 +16,17 @@ import pyarrow as pa
 import pytest
 
 from knownat import paths
+from knownat.accepted import Accepted, identity
+from knownat.data_sets import measured
 from knownat.declaration import Declaration
 from knownat.encoder import Category, Encoder, Number
 from knownat.errors import KnownatError
 from knownat.files import write_json, write_text
-from knownat.parquet import write_table
+from knownat.params import Params
+from knownat.parquet import content_hash, write_table
 from knownat.report.histograms import of_numbers, of_words, shift
 from knownat.report.numbers import count, share, significant
+from knownat.report.seen import shown_sets
 from knownat.report.svg import ticks
 from knownat.stages import report
 
@@ -102,7 +106,8 @@ def events() -> pa.Table:
     label = [None if day % 10 == 0 else day % 3 == 0 for day in range(366)]
     known = [at + timedelta(days=30) for at in asked]
     times = pa.timestamp("us", tz="UTC")
-    return pa.table({"asked_at": pa.array(asked, times), "is_repaid": label, "label_known_at": pa.array(known, times)})
+    columns = {"asked_at": pa.array(asked, times), "is_repaid": label, "label_known_at": pa.array(known, times)}
+    return pa.table({**columns, "paid": [100.0] * 366})
 
 
 def training_set(embargo: timedelta = timedelta()) -> pa.Table:
@@ -118,6 +123,7 @@ def training_set(embargo: timedelta = timedelta()) -> pa.Table:
     rows = range(len(splits))
     columns = {
         "split": splits,
+        "is_repaid": [n % 3 == 0 for n in rows],
         "request__amount": [None if n % 9 == 0 else 100.0 * (n + 1) for n in rows],
         "request__months": [n % 5 for n in rows],
         "request__purpose": [HOSTILE if n % 4 == 0 else "car" for n in rows],
@@ -125,6 +131,11 @@ def training_set(embargo: timedelta = timedelta()) -> pa.Table:
         "request__is_first": [n % 2 == 0 for n in rows],
     }
     return pa.table({**columns, "request__rating": pa.nulls(len(splits), pa.float64())})
+
+
+def request() -> pa.Table:
+    """The feature view, with a hostile purpose."""
+    return pa.table({"loan_id": ["1", "2", "3"], "purpose": [HOSTILE, HOSTILE, "car"], "amount": [1.0, 2.0, None]})
 
 
 def result(gate: str, *, success: bool = True) -> dict[str, Any]:
@@ -153,6 +164,7 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for gate in ("raw", "features", "training_set"):
         write_json(paths.result(gate), [result(gate)])
     write_table(events(), paths.TABLES / "loans" / "part-00000.parquet")
+    write_table(request(), paths.VIEWS / "request" / "part-00000.parquet")
     write_table(training_set(), paths.TRAINING_SET)
     write_text(paths.ENCODER, Encoder(service="asking", label="is_repaid", inputs=INPUTS).model_dump_json())
     write_text(paths.MODEL, "model")
@@ -184,7 +196,12 @@ class Outline(HTMLParser):
 
 def page() -> str:
     report.main()
-    return paths.REPORT.read_text()
+    return paths.REPORT_PAGE.read_text()
+
+
+def data_page(name: str) -> str:
+    report.main()
+    return (paths.REPORT / "data" / f"{name}.html").read_text()
 
 
 def rows_of(words: str) -> dict[str, list[int]]:
@@ -196,34 +213,47 @@ def rows_of(words: str) -> dict[str, list[int]]:
 
 @pytest.mark.usefixtures("pipeline")
 def test_the_page_needs_nothing_but_itself() -> None:
-    """No element or style of the page fetches anything, and no link leaves it."""
-    text = page()
-    for tag, attributes in Outline(text).tags:
-        assert tag not in {"script", "link", "img", "iframe", "object", "base"}
-        assert "src" not in attributes
-        assert (attributes.get("href") or "#").startswith("#")
-    assert not re.search(r"https?://|@import|url\(", text)
+    """No element or style of any page fetches anything, and each link leads to a page of the report or a place in one."""
+    write_text(paths.RESULTS / "features" / "loans.html", "<h1>loans</h1>")
+    report.main()
+    pages = [paths.REPORT_PAGE, *sorted((paths.REPORT / "data").iterdir())]
+    assert [path.stem for path in pages] == ["index", "loans", "request", "training_set"]
+    linked = set()
+    for path in pages:
+        text = path.read_text()
+        outline = Outline(text)
+        ids = {attributes.get("id") for _, attributes in outline.tags}
+        for tag, attributes in outline.tags:
+            assert tag not in {"script", "link", "img", "iframe", "object", "base"}
+            assert "src" not in attributes
+            place, _, anchor = (attributes.get("href") or "").partition("#")
+            assert not anchor or anchor in ids
+            linked |= {(path.parent / place).resolve()} if place else set()
+        assert not re.search(r"https?://|@import|url\(", text)
+    assert all(path.is_file() for path in linked)
+    documents = (Path("report/gates/features/loans.html"), *pages)
+    assert linked == {path.resolve() for path in documents}
 
 
 def test_the_same_content_gives_the_same_bytes_wherever_it_lies(pipeline: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page says neither when nor where it was made."""
-    first = page()
+    """The pages say neither when nor where they were made."""
+    first = page(), data_page("loans"), data_page("training_set")
     copy = pipeline.with_name("another_place")
     shutil.copytree(pipeline, copy)
     monkeypatch.chdir(copy)
-    assert page() == first
-    assert str(pipeline) not in first
+    assert (page(), data_page("loans"), data_page("training_set")) == first
+    assert not any(str(pipeline) in text for text in first)
 
 
 @pytest.mark.usefixtures("pipeline")
 def test_hostile_text_is_shown_and_never_obeyed() -> None:
     """A description, a reason, a category or a finding that is HTML appears as text, in attributes too."""
-    text = page()
-    assert "<script" not in text
-    assert "<img" not in text
-    outline = Outline(text)
-    assert outline.words.count(HOSTILE) >= 8
-    assert not [name for _, attributes in outline.tags for name in attributes if name.startswith("on")]
+    for text, least in ((page(), 8), (data_page("request"), 2), (data_page("training_set"), 3)):
+        assert "<script" not in text
+        assert "<img" not in text
+        outline = Outline(text)
+        assert outline.words.count(HOSTILE) >= least
+        assert not [name for _, attributes in outline.tags for name in attributes if name.startswith("on")]
 
 
 @pytest.mark.usefixtures("pipeline")
@@ -281,6 +311,7 @@ def test_rows_that_do_not_add_up_are_refused() -> None:
         (paths.compiled("report"), "compile"),
         (paths.ROWS, "preprocess"),
         (paths.TABLES / "loans", "preprocess"),
+        (paths.VIEWS / "request", "preprocess"),
         (paths.result("raw"), "validate_raw"),
         (paths.result("training_set"), "validate_training_set"),
         (paths.TRAINING_SET, "retrieve"),
@@ -307,8 +338,77 @@ def test_failures_come_first_with_reason_and_evidence() -> None:
     gate = words[words.index("features: ") : words.index("training_set: ")]
     assert "1 of 2 expectations failed" in gate
     failed, held = "1,234 of 5,678 unexpected", "0 of 5,678 unexpected"
-    assert gate.index(failed) < gate.index("passed") < gate.rindex(failed) < gate.index(held)
+    assert gate.index(failed) < gate.index("held") < gate.rindex(failed) < gate.index(held)
     assert "raw: 1 of 1 expectations hold" in words
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_a_warning_is_named_with_its_count_and_does_not_block() -> None:
+    """What warns stands above the table with counts and examples; what was not compared says why; neither has failed."""
+    found = json.dumps({"unexpected_count": 207, "element_count": 20000, "partial_unexpected_list": ['N,0"']})
+    warned = result("raw", success=False) | {"severity": "warn", "found": found}
+    skipped = result("raw") | {"severity": "warn", "success": None, "found": "no accepted version; run `knownat accept` first."}
+    write_json(paths.result("raw"), [result("raw"), warned, skipped])
+    words = Outline(page()).words
+    gate = words[words.index("raw: ") : words.index("features: ")]
+    assert gate.startswith("raw: 1 of 3 expectations hold, 1 warns, 1 not compared\n")
+    assert gate.index('207 of 20,000 unexpected; such as N,0"') < gate.index("assetallheldwarnedblocked")
+    assert "1 not compared: no accepted version; run knownat accept first.\n" in gate
+    assert "failed" not in gate
+    assert re.search(r"loans1 not compared3110\n", gate), gate
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_a_failure_that_does_not_say_how_severe_it_is_blocks() -> None:
+    """Only the word `warn` makes a failure a warning."""
+    write_json(paths.result("raw"), [result("raw", success=False), result("raw", success=False) | {"severity": "block"}])
+    assert "raw: 2 of 2 expectations failed" in Outline(page()).words
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_a_data_set_has_a_page_with_what_is_in_each_column() -> None:
+    """Hash, rows, what is missing, quantiles, the most frequent values with their label rate, but not the label's own."""
+    words = " ".join(Outline(data_page("training_set")).words.split())
+    assert content_hash(paths.TRAINING_SET) in words
+    assert f"Rows{len(training_set())}nothing to compare with" in words
+    amount = words[words.index("request__amount float64") :]
+    assert re.match(r"request__amount float64 <script>.*?[0-9]+ distinct, 28 missing", amount), amount[:200]
+    label = words[words.index("is_repaid bool") : words.index("request__amount float64")]
+    assert "valuerows false" in label
+    assert "valuerowslabel rate false" in words[words.index("request__is_first bool") :]
+    assert "rating" in words
+    assert "no value" in words
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_a_table_says_which_columns_are_known_later() -> None:
+    """Beside the profile stands when a column is known, where that is later than its row."""
+    words = Outline(data_page("loans")).words
+    assert re.search(r"paid float64\W+1 distinct.*Known only at due_at\.", words)
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_without_an_accepted_version_it_says_that_nothing_is_compared() -> None:
+    """The report and each page name the remedy."""
+    assert Outline(page()).words.count("no accepted version of this source and size; knownat accept makes this one the first") == 3
+    assert "no accepted version of this source and size; knownat accept makes" in Outline(data_page("request")).words
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_what_has_changed_since_the_accepted_version_is_shown() -> None:
+    """The same data is the accepted version itself; other data says how many rows and which columns changed, and how."""
+    declaration, params = Declaration.read(paths.compiled("report")), Params.load()
+    found = {
+        (d.gate, d.name, identity(params, declaration, d.gate, d.name)): measured(d, "is_repaid").version
+        for d in shown_sets(declaration)
+    }
+    write_text(paths.ACCEPTED, Accepted().replaced({}, found).text())
+    assert Outline(page()).words.count("the accepted version itself") == 3
+    write_table(training_set().set_column(3, "request__months", pa.array([7] * len(training_set()))), paths.TRAINING_SET)
+    words = Outline(page()).words
+    assert f"{len(training_set())} rows as before, 1 of 8 columns changed" in words
+    assert "request__months: median 2 → 7" in words
+    assert "Since the accepted version: median 2 → 7." in Outline(data_page("training_set")).words
 
 
 @pytest.mark.usefixtures("pipeline")
@@ -394,7 +494,7 @@ def test_text_and_lines_stand_out_in_light_and_in_dark(scheme: int) -> None:
     style = (Path(report.__file__).parent.parent / "report" / "page.css").read_text()
     blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     colours = dict(re.findall(r"--([\w-]+): (#\w+);", blocks[scheme]))
-    for least, names in {4.5: ("ink", "soft", "a", "good", "bad"), 3: ("b", "axis")}.items():
+    for least, names in {4.5: ("ink", "soft", "a", "good", "bad", "warn"), 3: ("b", "axis")}.items():
         for name in names:
             for ground in ("ground", "panel"):
                 one, other = sorted((luminance(colours[name]), luminance(colours[ground])))
@@ -415,11 +515,12 @@ def test_ticks_hold_what_is_drawn(low: float, high: float) -> None:
 @pytest.mark.usefixtures("pipeline")
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium: apt-get install chromium")
 @pytest.mark.parametrize("width", [400, 1280])
-def test_the_page_fits_a_phone_and_a_desk(pipeline: Path, width: int) -> None:
+@pytest.mark.parametrize("name", ["index.html", "data/training_set.html"])
+def test_the_page_fits_a_phone_and_a_desk(pipeline: Path, width: int, name: str) -> None:
     """At either width nothing sticks out of the page sideways."""
     page()
     measure = "document.title = this.contentDocument.documentElement.scrollWidth"
-    frame = f'<iframe width="{width}" height="900" src="report/index.html" onload="{measure}"></iframe>'
+    frame = f'<iframe width="{width}" height="900" src="report/{name}" onload="{measure}"></iframe>'
     (pipeline / "frame.html").write_text(frame)
     options = [
         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

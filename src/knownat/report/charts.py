@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
+from knownat.profile import TIMES, Bin, Column
 from knownat.report.evidence import Points
 from knownat.report.histograms import Histogram
-from knownat.report.numbers import count, score, share
+from knownat.report.numbers import count, score, share, significant
 from knownat.report.svg import SHARES, Axis, Point, Series, chart, number, picture, text, ticks
 
 DIAGONAL = Series("", [(0, 0), (1, 1)], "guide")
@@ -104,3 +105,46 @@ def spark(name: str, histogram: Histogram, width: float = 168, height: float = 4
         parts.append(Markup('<path class="line b" d="M{}"/>').format("L".join(steps)))
     title = f"{name} from {histogram.low} to {histogram.high}: train as bars, test as a line"
     return picture(title, width, height, parts, "spark")
+
+
+def spread(column: Column, width: float = 440, height: float = 130) -> Markup:
+    """Rows by bins as bars, and the label rate in each as a line; pointed at, a bar says its numbers."""
+    floor, wide = height - 22, width / len(column.bins)
+    most = max(b.tally.rows for b in column.bins) or 1
+    bar = Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>')
+    parts = []
+    for i, found in enumerate(column.bins):
+        tall = (floor - 2) * found.tally.rows / most
+        parts.append(
+            bar.format(number(wide * i), number(floor - tall), number(max(wide - 1, 0.5)), number(tall), _told(found, column))
+        )
+    rates = [(wide * (i + 0.5), floor - (floor - 2) * b.tally.rate) for i, b in enumerate(column.bins) if b.tally.rate is not None]
+    if rates:
+        path = "L".join(f"{number(x)} {number(y)}" for x, y in rates)
+        dot = Markup('<circle class="dot b" cx="{}" cy="{}" r="2.5"/>')
+        parts += [Markup('<path class="line b" d="M{}"/>').format(path), *(dot.format(number(x), number(y)) for x, y in rates)]
+    parts.append(Markup('<line class="axis" x1="0" y1="{0}" x2="{1}" y2="{0}"/>').format(number(floor), number(width)))
+    first, last = _end(column.bins[0].low, column), _end(column.bins[-1].high, column)
+    parts += [text(0, height - 6, first), text(width, height - 6, last, "end")]
+    return picture(f"{column.name} from {first} to {last}, by rows", width, height, parts)
+
+
+def outline(column: Column, width: float = 120, height: float = 30) -> Markup:
+    """The bars alone, for a line of a table; of what has no order, the most frequent values."""
+    rows = [b.tally.rows for b in column.bins] or [f.tally.rows for f in column.top]
+    wide, most = min(width / max(len(rows), 1), width / 10), max(rows, default=1) or 1
+    bar = Markup('<rect class="bar" x="{}" y="{}" width="{}" height="{}"/>')
+    tall = [(height - 2) * n / most for n in rows]
+    parts = [
+        bar.format(number(wide * i), number(height - t), number(max(wide - 1, 0.5)), number(t)) for i, t in enumerate(tall) if t
+    ]
+    return picture(f"{column.name}, by rows", width, height, parts, "spark")
+
+
+def _told(found: Bin, column: Column) -> str:
+    rate = f", label rate {share(found.tally.rate)}" if found.tally.rate is not None else ""
+    return f"{_end(found.low, column)} to {_end(found.high, column)}: {count(found.tally.rows)} rows{rate}"
+
+
+def _end(value: float | str, column: Column) -> str:
+    return str(value)[:10] if column.dtype in TIMES else significant(float(value))

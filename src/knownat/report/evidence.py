@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from knownat import paths
+from knownat import accepted, paths
 from knownat.declaration import Declaration
 from knownat.encoder import Encoder
 from knownat.errors import KnownatError
 from knownat.files import read_json
 from knownat.params import Params
+from knownat.report.seen import Seen, seen, shown_sets
 from knownat.splits import SPLIT
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ Points = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class Evidence:
-    """`losses` are by epoch, for train and validation; `plots` are what `evaluate` kept of the test split."""
+    """`losses` are by epoch, for train and validation; `plots` are what `evaluate` kept of the test split.
+
+    `documents` are the gates' Data Docs, by their place in the report.
+    """
 
     declaration: Declaration
     params: Params
@@ -43,6 +47,8 @@ class Evidence:
     scores: Mapping[str, Any]
     plots: Mapping[str, Points]
     hashes: Mapping[str, str]
+    data: tuple[Seen, ...]
+    documents: Mapping[str, Path]
 
 
 def collect() -> Evidence:
@@ -63,7 +69,16 @@ def collect() -> Evidence:
         scores=_json(paths.METRICS, "evaluate"),
         plots={name: _table(paths.PLOTS / f"{name}.csv", "evaluate") for name in PLOTS},
         hashes={path.as_posix(): content_hash(made(path, stage)) for path, stage in HASHED.items()},
+        data=_data(declaration, params),
+        documents={f"gates/{gate}/{path.name}": path for gate in GATES for path in sorted((paths.RESULTS / gate).glob("*.html"))},
     )
+
+
+def _data(declaration: Declaration, params: Params) -> tuple[Seen, ...]:
+    """Each data set with its accepted version."""
+    for data_set in shown_sets(declaration):
+        made(data_set.path, "retrieve" if data_set.kind == "training set" else "preprocess")
+    return tuple(seen(declaration, params, accepted.read()))
 
 
 def made(path: Path, stage: str) -> Path:

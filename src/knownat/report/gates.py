@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from knownat.report.numbers import count, listed, significant
+
+Status = Literal["blocked", "warned", "not compared", "held"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 
 @dataclass(frozen=True)
@@ -15,19 +19,21 @@ class Finding:
     asset: str
     column: str
     reason: str
-    success: bool
+    status: Status
     found: str
     kind: str
 
 
 @dataclass(frozen=True)
 class Asset:
+    """`document`: where its Data Docs are, relative to the page."""
+
     name: str
     findings: tuple[Finding, ...]
+    document: str
 
-    @property
-    def failed(self) -> int:
-        return sum(not f.success for f in self.findings)
+    def number(self, status: Status) -> int:
+        return sum(f.status == status for f in self.findings)
 
 
 @dataclass(frozen=True)
@@ -37,25 +43,40 @@ class Gate:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        return tuple(f for asset in self.assets for f in asset.findings)
+        """What needs a look first."""
+        found = [f for asset in self.assets for f in asset.findings]
+        return tuple(sorted(found, key=lambda f: STATUSES.index(f.status)))
 
     @property
-    def held(self) -> tuple[Finding, ...]:
-        return tuple(f for f in self.findings if f.success)
+    def uncompared(self) -> dict[str, int]:
+        """Why something was not compared, and how often."""
+        return dict(Counter(f.found.rstrip(".") for f in self.of("not compared")))
 
-    @property
-    def failures(self) -> tuple[Finding, ...]:
-        return tuple(f for f in self.findings if not f.success)
+    def of(self, status: Status) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.status == status)
 
 
-def gate(name: str, results: Sequence[dict[str, Any]]) -> Gate:
-    """A gate's result.json, by asset, in the order of judgement."""
+def gate(name: str, results: Sequence[dict[str, Any]], documents: Collection[str] = ()) -> Gate:
+    """A gate's result.json, by asset, in the order of judgement; `documents` are the Data Docs there are."""
     findings = [
-        Finding(r["asset"], r["column"] or "", r["reason"], r["success"], evidence(r["found"]), r["expectation"]["type"])
+        Finding(r["asset"], r["column"] or "", r["reason"], status(r), evidence(r["found"]), r["expectation"]["type"])
         for r in results
     ]
     assets = dict.fromkeys(f.asset for f in findings)
-    return Gate(name, tuple(Asset(a, tuple(f for f in findings if f.asset == a)) for a in assets))
+    where = {asset: f"gates/{name}/{asset}.html" for asset in assets}
+    return Gate(
+        name,
+        tuple(Asset(a, tuple(f for f in findings if f.asset == a), where[a] if where[a] in documents else "") for a in assets),
+    )
+
+
+def status(result: dict[str, Any]) -> Status:
+    """What a result means for the gate; what does not say how severe it is blocks."""
+    if result["success"] is None:
+        return "not compared"
+    if result["success"]:
+        return "held"
+    return "warned" if result.get("severity") == "warn" else "blocked"
 
 
 def evidence(found: str) -> str:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from knownat.declaration import FeatureView
-from knownat.report import charts
+from knownat.report import charts, data
 from knownat.report.accounts import Flow, labelled_flow, split_sizes, table_flow
 from knownat.report.audit import audit, telling
 from knownat.report.columns import Column, columns
 from knownat.report.evidence import Evidence
 from knownat.report.gates import gate
 from knownat.report.numbers import MISSING, count, duration, listed, score, share
+from knownat.report.seen import Seen
 
-TEMPLATES = ("page.html.j2", "page.css")
+PAGE, DATA_PAGE, STYLE = "page.html.j2", "data.html.j2", "page.css"
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,15 @@ METRICS = (
 
 def page(evidence: Evidence) -> str:
     """The whole page."""
+    return _rendered(PAGE, content(evidence))
+
+
+def data_page(found: Seen, evidence: Evidence) -> str:
+    """The page of one data set."""
+    return _rendered(DATA_PAGE, data.content(found, evidence.declaration, evidence.params.service))
+
+
+def _rendered(template: str, named: Mapping[str, Any]) -> str:
     environment = Environment(
         loader=PackageLoader("knownat.report", ""),
         autoescape=True,
@@ -50,10 +61,9 @@ def page(evidence: Evidence) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": count, "share": share, "score": score, "span": duration, "listed": listed}
-    template, style = TEMPLATES
-    source, _, _ = environment.loader.get_source(environment, style)  # type: ignore[union-attr]
-    return environment.get_template(template).render(style=Markup(source), **content(evidence))
+    environment.filters |= {"count": count, "share": share, "score": score, "span": duration, "listed": listed, "coded": coded}
+    source, _, _ = environment.loader.get_source(environment, STYLE)  # type: ignore[union-attr]
+    return environment.get_template(template).render(style=Markup(source), **named)
 
 
 def content(evidence: Evidence) -> dict[str, Any]:
@@ -73,7 +83,8 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "flows": flows(evidence, splits),
         "audited": audit(declaration, params.service),
         "telling": telling(evidence.results["training_set"]),
-        "gates": [gate(name, results) for name, results in evidence.results.items()],
+        "gates": [gate(name, results, evidence.documents) for name, results in evidence.results.items()],
+        "data": evidence.data,
         "groups": grouped(measured, [views[name] for name in service.views]),
         "moved": sorted((c for c in measured if c.shift), key=lambda c: (-c.shift.distance, c.name))[:3],  # type: ignore[union-attr]
         "spark": charts.spark,
@@ -82,6 +93,11 @@ def content(evidence: Evidence) -> dict[str, Any]:
         "views": [(v, evidence.rows["views"].get(v.name), v.name in service.views) for v in views.values()],
         "hashes": evidence.hashes,
     }  # fmt: skip
+
+
+def coded(words: str) -> Markup:
+    """What stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))
 
 
 def flows(evidence: Evidence, splits: Mapping[str, int]) -> list[Flow]:
