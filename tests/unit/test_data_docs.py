@@ -21,7 +21,7 @@ WORD = "words"
 
 
 def expected(kind: str, **kwargs: Any) -> Expectation:
-    return {"type": kind, "kwargs": kwargs, "meta": {"reason": HOSTILE}}
+    return {"type": kind, "kwargs": kwargs, "meta": {"severity": "block", "reason": HOSTILE}}
 
 
 SUITE = [
