@@ -125,6 +125,17 @@ def diff(
     typer.echo(write(revision, found))
 
 
+@app.command()
+def gates(markdown: Annotated[bool, typer.Option(help="For a job's summary.")] = False) -> None:
+    """Print what each gate found when it last ran; exits 1 if an expectation that blocks failed or a gate left no result."""
+    from knownat import gate_text
+
+    found = gate_text.tallies()
+    typer.echo(gate_text.as_markdown(found) if markdown else gate_text.as_text(found))
+    if not all(tally.is_open for tally in found):
+        raise typer.Exit(1)
+
+
 def _moment(option: str, text: str) -> datetime:
     try:
         return in_utc(datetime.fromisoformat(text))
