@@ -117,6 +117,35 @@ def accept() -> None:
         typer.echo(line)
 
 
+@app.command()
+def diff(
+    revision: Annotated[str, typer.Argument(help="A commit, branch, tag or experiment whose dvc.lock names the data.")],
+    table: Annotated[list[str] | None, typer.Option(help="A table, a feature view or training_set; repeat for several.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    markdown: Annotated[bool, typer.Option(help="For a job's summary.")] = False,
+) -> None:
+    """Compare the workspace's tables, views and training set with a revision's, by key; exits 0 whether or not they differ."""
+    if json_ and markdown:
+        raise KnownatError("--json and --markdown exclude each other; choose one.")
+    from knownat import difference_text
+    from knownat.versions import differences
+
+    found = differences(_declaration(), revision, table or ())
+    write = difference_text.as_json if json_ else difference_text.as_markdown if markdown else difference_text.as_text
+    typer.echo(write(revision, found))
+
+
+@app.command()
+def gates(markdown: Annotated[bool, typer.Option(help="For a job's summary.")] = False) -> None:
+    """Print what each gate found when it last ran; exits 1 if an expectation that blocks failed or a gate left no result."""
+    from knownat import gate_text
+
+    found = gate_text.tallies()
+    typer.echo(gate_text.as_markdown(found) if markdown else gate_text.as_text(found))
+    if not all(tally.is_open for tally in found):
+        raise typer.Exit(1)
+
+
 def _moment(option: str, text: str) -> datetime:
     try:
         return in_utc(datetime.fromisoformat(text))

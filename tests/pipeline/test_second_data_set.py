@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from knownat import parquet
-from tests.projects import commit, project, renamed, reproduced, run
+from tests.deliveries import DECLARATION, reproduced_deliveries, write_tables
+from tests.projects import project, renamed, reproduced, run
 
-DECLARATION = Path(__file__).parent / "deliveries"
 NAMES = [
     "parcel", "ordered_at", "depot", "distance_km", "weight_g", "is_express", "promised_on", "delivered_at",
     "minutes_late", "deliveries", "weather", "rain", "measured_at", "rain_mm", "shipment", "is_late", "order", "record", "usual",
@@ -25,39 +24,10 @@ NAMES = [
 ]  # fmt: skip
 
 
-def write_tables(folder: Path) -> None:
-    """Some hundred deliveries as CSV, in local time, and the weather at their depots as Parquet."""
-    draw, start = random.Random(11), datetime(2020, 1, 1)
-    lines = ["Parcel no.,ordered,depot,distance_km,weight_g,is_express,promised_on,delivered_at,minutes_late"]
-    for number in range(600):
-        ordered = start + timedelta(hours=29 * number * 0.98, minutes=draw.randrange(600))
-        depot, distance = draw.choice(["north", "south", "east", "NO"]), round(draw.uniform(1, 300), 1)
-        late = int(draw.gauss(distance - 140, 60)) + (60 if depot == "NO" else 0)
-        promised = (ordered + timedelta(days=draw.randrange(2, 9))).date()
-        delivered = datetime.combine(promised, datetime.min.time()) + timedelta(hours=12, minutes=max(late, -300))
-        lines.append(
-            f"P{number:04d},{ordered:%Y-%m-%dT%H:%M:%S},{depot},{distance if number % 37 else ''},"
-            f"{draw.randrange(50, 9000)},{draw.choice(['true', 'false'])},{promised},{delivered:%Y-%m-%d %H:%M},{late}"
-        )
-    number, ordered, _, *rest = lines[9].split(",")
-    lines += [lines[5], ",".join([f"{number}x", ordered, "nowhere", *rest])]  # a copy, a depot that is not declared
-    (folder / "deliveries.csv").write_text("\n".join(lines) + "\n")
-    moments = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=36 * n) for n in range(480)]
-    rows = [(depot, moment, round(draw.expovariate(1), 2)) for depot in ("north", "south", "east") for moment in moments]
-    columns = {name: [row[i] for row in rows] for i, name in enumerate(("depot", "measured_at", "rain_mm"))}
-    pq.write_table(pa.table(columns), folder / "weather.parquet")
-
-
 @pytest.fixture(scope="module")
 def deliveries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The second data set's project, reproduced once."""
-    source = tmp_path_factory.mktemp("declared") / "deliveries"
-    shutil.copytree(DECLARATION, source)
-    write_tables(source)
-    folder = project(tmp_path_factory.mktemp("deliveries"), source)
-    reproduced(folder)
-    commit(folder)
-    return folder
+    return reproduced_deliveries(tmp_path_factory.mktemp("deliveries"))
 
 
 def scores(folder: Path) -> dict[str, object]:
