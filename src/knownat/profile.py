@@ -161,19 +161,26 @@ def _at(ordered: NDArray[Any], share: float) -> Any:
 
 
 def edges_of(ends: Sequence[float], *, whole: bool) -> tuple[NDArray[np.float64], bool]:
-    """The edges of bins from the 1st to the 99th percentile, of (minimum, 1st, 75th, 99th); and whether they are logarithmic.
-
-    One bin for each whole number where there are few.
-    """
+    """The edges of bins from the 1st to the 99th percentile, of (minimum, 1st, 75th, 99th); and whether they are logarithmic."""
     least, low, upper, high = (float(end) for end in ends)
-    if low == high or (whole and high - low < BINS + 4):
-        low, high = math.floor(low) - 0.5, math.ceil(high) + 0.5
-        return np.linspace(low, high, max(1, round(high - low)) + 1), False
-    if least < 0 or high < SKEW * upper:
-        return np.linspace(low, high, BINS + 1), False
+    if few(low, high, whole=whole) or least < 0 or high < SKEW * upper:
+        return even_edges(low, high, whole=whole), False
     logs = np.linspace(math.log1p(low), math.log1p(high), BINS + 1)
     # to ten digits: a logarithm's last bit is the machine's
     return np.array([float(f"{math.expm1(edge):.10g}") for edge in logs]), True
+
+
+def few(low: float, high: float, *, whole: bool) -> bool:
+    """Whether there is but one value, or so few whole numbers that each gets a bin."""
+    return low == high or (whole and high - low < BINS + 4)
+
+
+def even_edges(low: float, high: float, *, whole: bool) -> NDArray[np.float64]:
+    """Equal bins; one for each whole number where there are few."""
+    if not few(low, high, whole=whole):
+        return np.linspace(low, high, BINS + 1)
+    low, high = math.floor(low) - 0.5, math.ceil(high) + 0.5
+    return np.linspace(low, high, max(1, round(high - low)) + 1)
 
 
 def _bins(plain: pa.Array, edges: NDArray[np.float64], dtype: str, sides: _Sides) -> tuple[Bin, ...]:

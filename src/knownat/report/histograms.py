@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from knownat.profile import even_edges
 from knownat.report.numbers import significant
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BINS = 20
 WORDS = 12
 
 
@@ -74,13 +74,9 @@ def of_numbers(train: pa.ChunkedArray, test: pa.ChunkedArray, *, logs: bool) -> 
         return None
     ends = [float(q) for q in np.quantile(numbers, (0.01, 0.99))]
     low, high = (math.log1p(max(end, 0)) for end in ends) if logs else ends
-    bins = BINS
-    if low == high or (pa.types.is_integer(train.type) and not logs and high - low < BINS + 4):
-        low, high = math.floor(low) - 0.5, math.ceil(high) + 0.5
-        bins = max(1, round(high - low))
-    edges = np.linspace(low, high, bins + 1)[1:-1]
+    edges = even_edges(low, high, whole=pa.types.is_integer(train.type) and not logs)[1:-1]
     scaled = [np.log1p(np.maximum(values, 0)) if logs else values for values in (numbers, later)]
-    tallies = [np.bincount(np.searchsorted(edges, v, side="right"), minlength=bins).tolist() for v in scaled]
+    tallies = [np.bincount(np.searchsorted(edges, v, side="right"), minlength=len(edges) + 1).tolist() for v in scaled]
     return Histogram(_shares(tallies[0]), _shares(tallies[1]), significant(ends[0]), significant(ends[1]))
 
 
