@@ -8,37 +8,28 @@ from dataclasses import dataclass
 from knownat import paths
 from knownat.difference_text import plain
 from knownat.files import read_json
-from knownat.report.gates import Finding, gate
+from knownat.report.gates import STATUSES, Finding, Gate, Status, gate
 from knownat.report.numbers import count
 from knownat.stages.validate import GATES
 
 
 @dataclass(frozen=True)
 class Tally:
-    """A gate's findings; `findings` is None where it left no result, which is a failure."""
+    """A gate's findings; `gate` is None where it left no result, which is a failure."""
 
     name: str
-    findings: tuple[Finding, ...] | None
-    failures: tuple[Finding, ...] = ()
-    warnings: tuple[Finding, ...] = ()
+    gate: Gate | None
 
     @property
     def is_open(self) -> bool:
         """Whether nothing blocks."""
-        return bool(self.findings) and not self.failures
+        return self.gate is not None and bool(self.gate.findings) and not self.gate.of("blocked")
 
 
 def tallies() -> list[Tally]:
     """Every gate's result.json, in the order in which the gates stand."""
-    return [_tally(name) for name in GATES]
-
-
-def _tally(name: str) -> Tally:
-    path = paths.result(name)
-    if not path.exists():
-        return Tally(name, None)
-    judged = gate(name, read_json(path))
-    return Tally(name, judged.findings, judged.of("blocked"), judged.of("warned"))
+    results = {name: paths.result(name) for name in GATES}
+    return [Tally(name, gate(name, read_json(path)) if path.exists() else None) for name, path in results.items()]
 
 
 def as_text(found: Sequence[Tally]) -> str:
@@ -57,18 +48,23 @@ def as_markdown(found: Sequence[Tally]) -> str:
 
 def summary(tally: Tally) -> str:
     """38 of 40 hold, 1 fails, 1 warns"""
-    if not tally.findings:
+    if tally.gate is None or not tally.gate.findings:
         return "no result, which counts as a failure; see the log of `dvc repro`"
-    held = len(tally.findings) - len(tally.failures) - len(tally.warnings)
-    parts = [f"{count(held)} of {count(len(tally.findings))} hold"]
-    for found, one, several in ((tally.failures, "fails", "fail"), (tally.warnings, "warns", "warn")):
-        parts += [f"{count(len(found))} {one if len(found) == 1 else several}"] if found else []
+    number = {status: len(tally.gate.of(status)) for status in STATUSES}
+    parts = [f"{count(number['held'])} of {count(sum(number.values()))} hold"]
+    verbs: dict[Status, str] = {"blocked": "fail", "warned": "warn"}
+    for status, verb in verbs.items():
+        parts += [f"{count(number[status])} {verb}{'s' if number[status] == 1 else ''}"] if number[status] else []
+    parts += [f"{count(number['not compared'])} not compared"] if number["not compared"] else []
     return ", ".join(parts)
 
 
 def details(tally: Tally) -> list[str]:
     """A sentence for each expectation that does not hold, what blocks first."""
-    named = [("fails", finding) for finding in tally.failures] + [("warns", finding) for finding in tally.warnings]
+    if tally.gate is None:
+        return []
+    words: dict[Status, str] = {"blocked": "fails", "warned": "warns", "not compared": "not compared"}
+    named = [(word, finding) for status, word in words.items() for finding in tally.gate.of(status)]
     return [f"{word}: {_place(finding)}: {finding.reason} ({finding.found}; {finding.kind})" for word, finding in named]
 
 

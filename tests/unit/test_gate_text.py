@@ -13,7 +13,7 @@ from knownat.cli import app
 from knownat.files import write_json
 
 
-def result(success: bool, **more: Any) -> dict[str, Any]:
+def result(success: bool | None, **more: Any) -> dict[str, Any]:
     expectation = {"type": "expect_column_values_to_not_be_null", "kwargs": {}, "meta": {}}
     found = '{"unexpected_count": 2, "element_count": 40}'
     named = {"asset": "orders", "column": "price", "reason": "a price <b> is known"}
@@ -33,6 +33,7 @@ def written(folder: Path, monkeypatch: pytest.MonkeyPatch, **results: list[dict[
         ([result(True), result(False)], 1, "raw: 1 of 2 hold, 1 fails"),
         ([result(False, severity="block")], 1, "raw: 0 of 1 hold, 1 fails"),
         ([result(True), result(False, severity="warn")], 0, "raw: 1 of 2 hold, 1 warns"),
+        ([result(True), result(None)], 0, "raw: 1 of 2 hold, 1 not compared"),
         ([], 1, "raw: no result, which counts as a failure"),
     ],
 )
