@@ -42,7 +42,9 @@ def unpacked(path: Path, name: str) -> Iterator[BinaryIO]:
                 yield stack.enter_context(path.open("rb"))
     except (EOFError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
         kind = "gzip" if magic.startswith(GZIP_MAGIC) else "zip"
-        raise KnownatError(f"{name}: the {kind} file is damaged or cut short ({error or "it ends early"}); fetch it anew.") from error
+        raise KnownatError(
+            f"{name}: the {kind} file is damaged or cut short ({error or 'it ends early'}); fetch it anew."
+        ) from error
 
 
 def _only_file(stack: ExitStack, path: Path, name: str) -> IO[bytes]:
