@@ -3,9 +3,34 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Sequence
 
+from knownat.csv_records import Record
 from knownat.errors import KnownatError
+
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+# what a server sends, or an editor saves, instead of a table: how it starts, what it is, what to do
+OTHERS = {
+    rb"\xff\xfe|\xfe\xff|(.\x00){2}|(\x00.){2}": ("UTF-16", "save it as UTF-8"),
+    rb"\s*<(!doctype|html|head|body)": ("an HTML page, as a server sends instead of a file", "fetch the file itself"),
+    rb"\s*<": ("XML", "save the table as CSV"),
+    rb"\s*[{\[]": ("JSON, as a server sends instead of a file", "fetch the file itself, or save it as CSV"),
+}
+
+
+def check_first_record(header: Record, declared: Collection[str], name: str) -> None:
+    """KnownatError unless the first record of the CSV called `name` is a header with exactly the declared columns."""
+    if not set(header.fields) & set(declared):
+        for start, (kind, remedy) in OTHERS.items():
+            if re.match(start, header.raw, re.IGNORECASE | re.DOTALL):
+                raise KnownatError(f"{name} is {kind}; {remedy}.")
+        for separator, plural in SEPARATORS.items():
+            if set(header.text.replace('"', "").split(separator)) & set(declared):
+                raise KnownatError(f"{name} is separated by {plural}; save it with commas.")
+    if header.reason:
+        raise KnownatError(f"{name} is neither CSV in UTF-8 nor Parquet (its first line: {header.reason}); save it as one of them.")
+    check_header(header.fields, declared, name)
 
 
 def check_header(found: Sequence[str], declared: Collection[str], name: str) -> None:

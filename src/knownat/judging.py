@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -9,10 +10,14 @@ from typing import TYPE_CHECKING
 from knownat.declaration import Declaration, Table
 from knownat.derive import spark as sql
 from knownat.expressions import compile_expression
+from knownat.functions import Spark
 from knownat.known_times import dtypes, label_known_at
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+INVISIBLE = r"[\p{Z}\p{Cc}\p{Cf}]"
+SPACED = rf"^{INVISIBLE}|{INVISIBLE}\z"
 
 
 def judge(raw: DataFrame, declaration: Declaration, name: str, filters: list[str], observed_at: datetime) -> DataFrame:
@@ -54,15 +59,30 @@ def _typed(raw: DataFrame, table: Table) -> DataFrame:
 
 def _not_parsed(table: Table) -> list[tuple[str, str]]:
     return [
-        (f"{name}: not a {table.columns[name].dtype}", f"`raw_{name}` IS NOT NULL AND {sql.quoted(name)} IS NULL")
+        (f"{name}: {_not_a(table.columns[name].dtype, table.timezone)}", f"`raw_{name}` IS NOT NULL AND {sql.quoted(name)} IS NULL")
         for name in table.raw_columns
     ]
+
+
+def _not_a(dtype: str, timezone: str) -> str:
+    is_local = dtype == "timestamp" and timezone != "UTC"
+    return f"not a {dtype}" + (f", or one that {timezone} had twice or never" if is_local else "")
+
+
+def _keys(table: Table) -> Iterator[tuple[str, str]]:
+    """Without a key a row cannot be told from others; with spaces around it, it is not found under its name."""
+    for key in table.key:
+        if not table.columns[key].required and key != table.known_at:
+            yield f"{key}: missing", f"{sql.quoted(key)} IS NULL"
+        if table.columns[key].dtype == "string":
+            yield f"{key}: spaces or invisible characters around it", f"{sql.quoted(key)} RLIKE {Spark.text(SPACED)}"
 
 
 def _bounds(table: Table, observed_at: datetime) -> list[tuple[str, str]]:
     """A column's own bounds; that a row was known by the time it was observed; that nothing was known before its row."""
     start = sql.quoted(table.known_at)
     found = [b for name, column in table.columns.items() for b in sql.broken(name, column, column.dtype)]
+    found += _keys(table)
     if not table.columns[table.known_at].required:
         found.append((f"{table.known_at}: missing", f"{start} IS NULL"))
     found.append((f"{table.known_at}: after observed_at", f"{start} > {sql.literal(observed_at.isoformat(), 'timestamp')}"))

@@ -90,8 +90,11 @@ class OfflineStoreSettings(Model):
 
 
 class PreprocessSettings(Model):
+    """`quarantine_max_share`: the share of a table's rows, unparsed ones included, that may be in quarantine."""
+
     filters: list[Name] = []
     partitions: int = Field(default=4, gt=0)
+    quarantine_max_share: float = Field(default=0.05, ge=0, le=1)
 
 
 class ValidateSettings(Model):

@@ -1,13 +1,11 @@
-"""A source's rows as text, in batches, from CSV (plain or gzip) or Parquet; what cannot be parsed comes apart."""
+"""A source's rows as text, in batches, from CSV (plain, gzip or zip) or Parquet; what cannot be parsed comes apart."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,10 +14,11 @@ import pyarrow.parquet as pq
 from knownat.arrow_text import as_text
 from knownat.csv_records import Record, records
 from knownat.errors import KnownatError
-from knownat.header import check_header
+from knownat.header import check_first_record, check_header
+from knownat.unpacking import PARQUET_MAGIC, unpacked
 
-BATCH_ROWS = 16_384
-GZIP_MAGIC, PARQUET_MAGIC = b"\x1f\x8b", b"PAR1"
+# whichever comes first: rows may be a megabyte long
+BATCH_ROWS, BATCH_BYTES = 16_384, 32 << 20
 LINE = pa.field("line", pa.int64())
 REJECTED = pa.schema([LINE, pa.field("text", pa.string()), pa.field("reason", pa.string())])
 
@@ -43,18 +42,16 @@ def batches(path: Path, columns: Mapping[str, str], name: str) -> Iterator[Batch
 
     KnownatError, about the source called `name`, if it is damaged or has other columns.
     """
-    with path.open("rb") as file:
-        magic = file.read(4)
-    if magic == PARQUET_MAGIC:
-        yield from _from_parquet(path, columns, name)
-        return
-    is_gzip = magic.startswith(GZIP_MAGIC)
-    # gzip.open's result has no type that says it is a binary stream
-    with cast(BinaryIO, gzip.open(path)) if is_gzip else path.open("rb") as stream:
-        try:
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+        if magic == PARQUET_MAGIC:
+            yield from _from_parquet(path, columns, name)
+            return
+        with unpacked(path, name) as stream:
             yield from _from_csv(stream, columns, name)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise KnownatError(f"{name}: the gzip file is damaged or cut short ({error}); fetch it anew.") from error
+    except OSError as error:
+        raise KnownatError(f"{name} cannot be read ({error.strerror or error}); mend that, or name another file.") from error
 
 
 def _from_csv(stream: BinaryIO, columns: Mapping[str, str], name: str) -> Iterator[Batch]:
@@ -62,19 +59,19 @@ def _from_csv(stream: BinaryIO, columns: Mapping[str, str], name: str) -> Iterat
     header = next(reader, None)
     if header is None:
         raise KnownatError(f"{name} is empty; it must have a header and rows.")
-    if header.reason:
-        raise KnownatError(f"{name} is neither CSV nor Parquet: its first line has {header.reason}; save it as CSV.")
-    check_header(header.fields, columns.values(), name)
+    check_first_record(header, columns.values(), name)
     positions = [header.fields.index(source) for source in columns.values()]
     parsed: list[Record] = []
     rejected: list[Record] = []
+    size = 0
     for record in reader:
         if record.reason is None and len(record.fields) != len(header.fields):
             record = record._replace(reason=f"{len(record.fields)} fields instead of {len(header.fields)}")  # noqa: PLW2901
         (rejected if record.reason else parsed).append(record)
-        if len(parsed) + len(rejected) == BATCH_ROWS:
+        size += len(record.raw)
+        if len(parsed) + len(rejected) == BATCH_ROWS or size > BATCH_BYTES:
             yield _batch(parsed, rejected, columns, positions)
-            parsed, rejected = [], []
+            parsed, rejected, size = [], [], 0
     yield _batch(parsed, rejected, columns, positions)
 
 

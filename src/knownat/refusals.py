@@ -13,7 +13,7 @@ from knownat.known_times import dtypes, known_at
 # what the pipeline's own columns are called
 RESERVED = {
     "known_at", "event_timestamp", "label_known_at", "line", "split", "reasons", "verdict",
-    "is_copy", "differs", "is_readable",
+    "is_copy", "differs", "is_readable", "record_text",
 }  # fmt: skip
 
 

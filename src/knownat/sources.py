@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -40,15 +41,16 @@ def _check_pin(source: Source, table: str, seen: str) -> None:
 
 def _local(uri: str, table: str) -> Path:
     path = Path(uri)
-    if path.is_dir():
-        raise KnownatError(f"{uri} is a folder; set sources.{table}.uri to a CSV, CSV.gz or Parquet file.")
-    if not path.exists():
-        raise KnownatError(f"{uri} does not exist; put the file there or set sources.{table}.uri to where it is.")
     try:
-        path.open("rb").close()
+        if stat.S_ISREG(path.stat().st_mode):
+            path.open("rb").close()
+            return path
+    except FileNotFoundError:
+        raise KnownatError(f"{uri} does not exist; put the file there or set sources.{table}.uri to where it is.") from None
     except OSError as error:
         raise KnownatError(f"{uri} cannot be read ({error.strerror}); mend that or set sources.{table}.uri.") from error
-    return path
+    kind = "a folder" if path.is_dir() else "no ordinary file"
+    raise KnownatError(f"{uri} is {kind}; set sources.{table}.uri to a CSV, CSV.gz, zip or Parquet file.")
 
 
 def _generate(source: Source, table: str, output: Path) -> Path:

@@ -18,6 +18,16 @@ PATTERNS = {
     "timestamp": r"[0-9]{4}-[0-9]{2}-[0-9]{2}([ T][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?",
 }
 ZONED = "(Z|[+-][0-9]{2}:?[0-9]{2})$"
+WITHOUT_SECONDS = "^(.{13}:[0-9]{2})(Z|[+-].*)$"
+# a power that is too small for a double leaves 0, which is another number than the one that stands there
+ROUNDED_TO_NOTHING = "^[+-]?[0.]*[1-9]"
+# what Python and pandas can hold as well
+YEARS = {
+    "date": ("DATE'0001-01-01'", "DATE'9999-12-31'"),
+    "timestamp": ("TIMESTAMP'0001-01-01T00:00:00Z'", "TIMESTAMP'9999-12-31T23:59:59.999999Z'"),
+}
+# by how much clocks are set back; at most once in an hour so long, a local time has two moments
+SET_BACK_MINUTES = (30, 60, 120)
 
 
 def quoted(name: str) -> str:
@@ -25,16 +35,37 @@ def quoted(name: str) -> str:
 
 
 def parse(name: str, dtype: str, timezone: str) -> str:
-    """A column's text as its dtype; null for what is no such value. Times without a zone are in `timezone`."""
-    text = f"trim({quoted(name)})"
+    """A column's text as its dtype; null for what is no such value. Times without a zone are in `timezone`.
+
+    A local time that was skipped or came twice, when clocks were set, is no one moment and so no value.
+    """
     if dtype == "string":
         return quoted(name)
-    cast = f"try_cast({text} AS {SPARK_TYPES[dtype]})"
-    if dtype == "timestamp" and timezone != "UTC":
-        cast = f"CASE WHEN {text} RLIKE '{ZONED}' THEN {cast} ELSE to_utc_timestamp({cast}, '{timezone}') END"
+    text = f"trim({quoted(name)})"
+    value = f"try_cast({text} AS {SPARK_TYPES[dtype]})"
+    if dtype == "timestamp":
+        value = _moment(text, timezone)
+    if dtype in YEARS:
+        first, last = YEARS[dtype]
+        value = f"CASE WHEN {value} BETWEEN {first} AND {last} THEN {value} END"
     if dtype == "float64":
-        cast = f"CASE WHEN abs({cast}) < CAST('Infinity' AS DOUBLE) THEN {cast} END"
-    return f"CASE WHEN {text} RLIKE '^({PATTERNS[dtype]})$' THEN {cast} END"
+        is_nothing = f"{value} = 0 AND {text} RLIKE {Spark.text(ROUNDED_TO_NOTHING)}"
+        value = f"CASE WHEN abs({value}) < CAST('Infinity' AS DOUBLE) AND NOT ({is_nothing}) THEN {value} END"
+    # not $, which a newline may follow
+    whole = Spark.text(rf"^({PATTERNS[dtype]})\z")
+    return f"CASE WHEN {text} RLIKE {whole} THEN {value} END"
+
+
+def _moment(text: str, timezone: str) -> str:
+    # Spark takes no zone where there are no seconds
+    cast = f"try_cast(regexp_replace({text}, {Spark.text(WITHOUT_SECONDS)}, '$1:00$2') AS TIMESTAMP)"
+    if timezone == "UTC":
+        return cast
+    zone = Spark.text(timezone)
+    moment = f"to_utc_timestamp({cast}, {zone})"
+    later = [f"from_utc_timestamp({moment} + INTERVAL {minutes} MINUTES, {zone})" for minutes in SET_BACK_MINUTES]
+    is_one = f"from_utc_timestamp({moment}, {zone}) = {cast} AND {cast} NOT IN ({', '.join(later)})"
+    return f"CASE WHEN {text} RLIKE {Spark.text(ZONED)} THEN {cast} WHEN {is_one} THEN {moment} END"
 
 
 def broken(name: str, constraints: Constraints, dtype: str) -> Iterator[tuple[str, str]]:

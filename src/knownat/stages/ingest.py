@@ -43,17 +43,24 @@ def _declared(table: str) -> tuple[dict[str, str], Source]:
 
 def _convert(path: Path, columns: dict[str, str], name: str, table: str) -> tuple[int, int, int]:
     """Write both files, or neither; returns how many records were read, parsed and rejected."""
-    read = 0
+    read, first = 0, REJECTED.empty_table()
     with (
         PartWriter(paths.REJECTED / f"{table}.parquet", REJECTED) as rejected,
         PartWriter(paths.RAW / f"{table}.parquet", parsed_schema(columns)) as parsed,
     ):
         for batch in batches(path, columns, name):
             read += batch.read
+            first = first if first.num_rows else batch.rejected.slice(0, 1)
             parsed.add(batch.parsed)
             rejected.add(batch.rejected)
         if not read:
             raise KnownatError(f"{name} has a header and no rows; sources.{table}.uri must name a table with rows.")
+        if not parsed.rows:
+            worst = first.to_pylist()[0]
+            raise KnownatError(
+                f"{name}: none of its {read} rows can be parsed (line {worst['line']}: {worst['reason']}); mend the file, or set "
+                f"sources.{table}.uri to another."
+            )
         if read != parsed.rows + rejected.rows:
             raise KnownatError(f"{name}: {read} records read, {parsed.rows} parsed and {rejected.rows} rejected; report it.")
     return read, parsed.rows, rejected.rows

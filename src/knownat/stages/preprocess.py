@@ -18,6 +18,7 @@ from knownat.files import replacing, write_json
 from knownat.gates import data_of, require
 from knownat.judging import judge
 from knownat.params import Params
+from knownat.quarantine import limit_quarantine, rows_read, write_quarantine
 from knownat.spark_session import spark_session
 
 if TYPE_CHECKING:
@@ -30,10 +31,16 @@ def main() -> Counts:
     params, declaration = Params.load(), Declaration.read(paths.compiled("preprocess"))
     require("raw", data_of("raw", declaration.tables))
     check_filters(params.preprocess.filters, declaration)
-    with replacing(paths.TABLES, paths.VIEWS, paths.QUARANTINE) as folders, spark_session(params.spark) as spark:
-        tables, stored, quarantine = folders
-        accounts = {name: _table(spark, declaration, name, params, tables, quarantine) for name in declaration.tables}
-        views = {view.name: _view(spark, declaration, view, params, stored) for view in declaration.feature_views.values()}
+    with spark_session(params.spark) as spark:
+        judged = {name: judge_table(spark, declaration, name, params) for name in declaration.tables}
+        # first and by itself: it is there to be looked at even where the stage then fails
+        with replacing(paths.QUARANTINE) as (quarantine,):
+            held = {name: write_quarantine(frame, declaration, name, quarantine / name) for name, frame in judged.items()}
+        for name in judged:
+            limit_quarantine(name, held[name], rows_read(name), params.preprocess.quarantine_max_share)
+        with replacing(paths.TABLES, paths.VIEWS) as (tables, stored):
+            accounts = {name: _table(frame, declaration, name, params, tables, held[name]) for name, frame in judged.items()}
+            views = {view.name: _view(spark, declaration, view, params, stored) for view in declaration.feature_views.values()}
     write_json(paths.ROWS, {"tables": accounts, "views": views})
     return {name: account["kept"] for name, account in accounts.items()} | {"views": sum(views.values())}
 
@@ -45,23 +52,25 @@ def check_filters(named: list[str], declaration: Declaration) -> None:
             raise KnownatError(f"params.yaml: preprocess.filters: there is no filter '{name}'; declared: {', '.join(known)}.")
 
 
-def _table(
-    spark: SparkSession, declaration: Declaration, name: str, params: Params, tables: Path, quarantine: Path
-) -> dict[str, object]:
-    """Write a table and its quarantine; leave the kept rows as a temporary view of the same name."""
-    table = declaration.tables[name]
+def judge_table(spark: SparkSession, declaration: Declaration, name: str, params: Params) -> DataFrame:
+    """What `judge` makes of a table's raw rows; the kept ones are a temporary view of the table's name."""
     raw = spark.read.parquet(str((paths.RAW / f"{name}.parquet").resolve()))
     judged = judge(raw, declaration, name, params.preprocess.filters, params.source(name).observed_at).persist()
-    kept = judged.where("verdict = 'kept'").select(*[sql.quoted(c) for c in stored_columns(declaration, name)])
-    kept.createOrReplaceTempView(name)
-    texts = [f"`raw_{column}` AS {sql.quoted(column)}" for column in table.raw_columns]
-    bad = judged.where("verdict = 'quarantined'").selectExpr("line", "reasons", *texts)
-    written = parquet.write_spark(kept, tables / name, table.key, params.preprocess.partitions)
-    quarantined = parquet.write_spark(bad, quarantine / name, ["line"], 1)
-    rejected = parquet.row_count(paths.REJECTED / f"{name}.parquet")
-    read = parquet.row_count(paths.RAW / f"{name}.parquet") + rejected
-    account = account_of(judged, rejected)
-    balance(name, read, account, written, quarantined)
+    judged.where("verdict = 'kept'").select(*_stored(declaration, name)).createOrReplaceTempView(name)
+    return judged
+
+
+def _stored(declaration: Declaration, name: str) -> list[str]:
+    return [sql.quoted(column) for column in stored_columns(declaration, name)]
+
+
+def _table(judged: DataFrame, declaration: Declaration, name: str, params: Params, tables: Path, held: int) -> dict[str, object]:
+    """Write a table's kept rows, and account for all that were read."""
+    kept = judged.where("verdict = 'kept'").select(*_stored(declaration, name))
+    written = parquet.write_spark(kept, tables / name, declaration.tables[name].key, params.preprocess.partitions)
+    account = account_of(judged, parquet.row_count(paths.REJECTED / f"{name}.parquet"))
+    read = rows_read(name)
+    balance(name, read, account, written, held)
     return {"read": read} | account
 
 
@@ -80,12 +89,12 @@ def account_of(judged: DataFrame, rejected: int) -> dict[str, object]:
     }
 
 
-def balance(name: str, read: int, account: dict[str, object], written: int, quarantined: int) -> None:
-    """Rows in = kept + filtered + duplicates + quarantined, exactly; else nothing that follows can be trusted."""
+def balance(name: str, read: int, account: dict[str, object], written: int, held: int) -> None:
+    """Rows in = kept + filtered + duplicates + quarantined (unparsed ones included), exactly; else nothing can be trusted."""
     parts = {key: sum(value.values()) if isinstance(value, dict) else int(str(value)) for key, value in account.items()}
-    if sum(parts.values()) != read or written != parts["kept"] or quarantined != parts["quarantined"]:
+    if sum(parts.values()) != read or written != parts["kept"] or held != parts["quarantined"] + parts["rejected"]:
         raise KnownatError(
-            f"table {name}: {read} rows were read but {parts} are accounted for ({written} written, {quarantined} in "
+            f"table {name}: {read} rows were read but {parts} are accounted for ({written} written, {held} in "
             "quarantine); this is a defect of knownat: please report it."
         )
     if parts["kept"] == 0:
