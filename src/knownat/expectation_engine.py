@@ -42,7 +42,9 @@ def judge(asset: str, frame: pd.DataFrame | DataFrame, suite: list[Expectation])
     for found in result.results:
         found.result = {key: _python(value) for key, value in found.result.items()}
     result.results.sort(key=lambda found: found.expectation_config.meta.pop(POSITION))
-    return [_outcome(asset, found) for found in result.results], result
+    outcomes = [_outcome(asset, found) for found in result.results]
+    result.success = all(o.success or o.severity == "warn" for o in outcomes)
+    return outcomes, result
 
 
 def _expectation(asset: str, item: Expectation, position: int) -> Any:

@@ -133,7 +133,10 @@ def _queried(spark: SparkSession, view: FeatureView) -> DataFrame:
     types = {view.join_key: "STRING", "known_at": "TIMESTAMP"} | {f.name: SPARK_TYPES[f.dtype] for f in view.features}
     try:
         frame = spark.sql(view.sql or "")
-        return frame.selectExpr(*[f"CAST({sql.quoted(n)} AS {t}) AS {sql.quoted(n)}" for n, t in types.items()])
+        casts = {name: f"CAST({sql.quoted(name)} AS {kind})" for name, kind in types.items()}
+        # what is not a number is no value: engines differ on how it compares
+        casts |= {name: f"nanvl({cast}, NULL)" for name, cast in casts.items() if types[name] == "DOUBLE"}
+        return frame.selectExpr(*[f"{cast} AS {sql.quoted(name)}" for name, cast in casts.items()])
     except PySparkException as error:
         raise KnownatError(f"{path}: Spark refuses the query: {str(error).splitlines()[0]} Mend it.") from error
 
