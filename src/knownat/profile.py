@@ -135,7 +135,8 @@ def compact(found: Column) -> accepted.Column:
 
 def _rounded(number: float) -> float:
     """Five significant digits: finer than any difference worth a look."""
-    return float(f"{number:.5g}")
+    rounded = float(f"{number:.5g}")
+    return rounded if math.isfinite(rounded) else number
 
 
 def _plain(values: pa.ChunkedArray, dtype: str) -> tuple[pa.Array, int]:
@@ -166,8 +167,8 @@ def edges_of(ends: Sequence[float], *, whole: bool) -> tuple[NDArray[np.float64]
     if few(low, high, whole=whole) or least < 0 or high < SKEW * upper:
         return even_edges(low, high, whole=whole), False
     logs = np.linspace(math.log1p(low), math.log1p(high), BINS + 1)
-    # to ten digits: a logarithm's last bit is the machine's
-    return np.array([float(f"{math.expm1(edge):.10g}") for edge in logs]), True
+    # to ten digits: a logarithm's last bit is the machine's; rounding may lead beyond the greatest number there is
+    return np.array([min(float(f"{math.expm1(edge):.10g}"), high) for edge in logs[:-1]] + [high]), True
 
 
 def few(low: float, high: float, *, whole: bool) -> bool:
@@ -178,7 +179,7 @@ def few(low: float, high: float, *, whole: bool) -> bool:
 def even_edges(low: float, high: float, *, whole: bool) -> NDArray[np.float64]:
     """Equal bins; one for each whole number where there are few."""
     if not few(low, high, whole=whole):
-        return np.linspace(low, high, BINS + 1)
+        return 2 * np.linspace(low / 2, high / 2, BINS + 1)  # by halves, since their difference may be beyond all numbers
     low, high = math.floor(low) - 0.5, math.ceil(high) + 0.5
     return np.linspace(low, high, max(1, round(high - low)) + 1)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -102,6 +103,15 @@ def test_a_skewed_column_has_logarithmic_bins() -> None:
     assert found.is_log
     assert sum(b.tally.rows > 0 for b in found.bins) > 3
     assert not profiled([float(n) for n in range(100)], pa.float64()).is_log
+
+
+@pytest.mark.parametrize("values", [[0.0, 0.0, 0.0, 1.7976931345000204e308], [-1.7e308, -1.0, 1.7e308], [5e-324, 1.0]])
+def test_numbers_as_large_as_they_get_have_bins(values: list[float]) -> None:
+    """No edge and no quantile is rounded to more than the greatest number."""
+    found = profiled(values, pa.float64())
+    assert sum(b.tally.rows for b in found.bins) == len(values)
+    assert np.isfinite([edge for b in found.bins for edge in (b.low, b.high)]).all()
+    assert np.isfinite(compact(found).quantiles).all()
 
 
 def test_an_accepted_column_keeps_no_rare_value() -> None:
