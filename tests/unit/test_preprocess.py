@@ -61,7 +61,7 @@ def test_too_much_in_quarantine_ends_in_a_sentence_and_can_be_looked_at(project:
     with pytest.raises(KnownatError) as error:
         preprocessed(*GOOD, "w1,2019-01-01,x", "w2", "w3,2019-01-01,-1", "w4,,-2")
     assert str(error.value) == (
-        "table visits: 4 of 12 rows (33.3%) are in quarantine, and preprocess.quarantine_max_share allows 20.0%; the most frequent "
+        "table visits: 4 of 12 rows (33.33%) are in quarantine, and preprocess.quarantine_max_share allows 20.00%; the most frequent "
         "reason, 'count: below 0', has 2; look at data/quarantine/visits, then mend the source or the declaration, or raise the limit "
         "in params.yaml."
     )
