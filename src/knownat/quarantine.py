@@ -39,9 +39,9 @@ def limit_quarantine(name: str, held: int, read: int, max_share: float) -> None:
     reasons = parquet.read(paths.QUARANTINE / name, ["reasons"])["reasons"].to_pylist()
     reason, count = min(Counter(text.split("; ")[0] for text in reasons).items(), key=lambda item: (-item[1], item[0]))
     raise KnownatError(
-        f"table {name}: {held} of {read} rows ({held / read:.1%}) are in quarantine, and preprocess.quarantine_max_share allows "
-        f"{max_share:.1%}; most often, {count} times, for '{reason}'; look at {paths.QUARANTINE / name}, then mend the source or "
-        "the declaration, or raise the limit in params.yaml."
+        f"table {name}: {held} of {read} rows ({held / read:.2%}) are in quarantine, and preprocess.quarantine_max_share allows "
+        f"{max_share:.2%}; the most frequent reason, '{reason}', has {count}; look at {paths.QUARANTINE / name}, then mend the "
+        "source or the declaration, or raise the limit in params.yaml."
     )
 
 

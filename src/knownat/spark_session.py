@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+from knownat.errors import KnownatError
 from knownat.java import java_home
 
 if TYPE_CHECKING:
@@ -70,7 +71,12 @@ def spark_session(settings: SparkSettings | None = None) -> Iterator[SparkSessio
         try:
             (Path(scratch) / "log4j2.properties").write_text(LOGGING, encoding="utf-8")
             session = _start(_conf(settings, Path(scratch)))
-            yield session
+            try:
+                yield session
+            except KnownatError:
+                # between two calls; where the JVM alone ends, PySpark's own threads print their frames
+                session.stop()
+                raise
             session.stop()
         finally:
             # not by session.stop() alone: after an interrupt the connection still holds the last call's answer

@@ -97,6 +97,7 @@ def test_duckdb_gives_what_the_reference_gives(drawn: list[Any]) -> None:
     check("duckdb", drawn)
 
 
+@pytest.mark.full
 @pytest.mark.usefixtures("spark")
 @IN_SPARK
 @given(TWENTY_WORLDS)

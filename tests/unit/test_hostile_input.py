@@ -438,8 +438,8 @@ def test_every_hostile_row_is_accounted_for_once(judged: Judged) -> None:
 
 def test_a_column_of_another_type_is_one_sentence(judged: Judged) -> None:
     """Texts where numbers are declared, in all rows, are all in quarantine, and the sentence names the column."""
-    assert judged.retyped.startswith("table readings: 20 of 20 rows (100.0%) are in quarantine")
-    assert "most often, 20 times, for 'value: not a float64'; look at data/quarantine/readings" in judged.retyped
+    assert judged.retyped.startswith("table readings: 20 of 20 rows (100.00%) are in quarantine")
+    assert "the most frequent reason, 'value: not a float64', has 20; look at data/quarantine/readings" in judged.retyped
 
 
 # --- the page

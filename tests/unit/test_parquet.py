@@ -55,6 +55,7 @@ def written(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
+@pytest.mark.full
 def test_one_core_writes_the_same_bytes_as_two(written: Path, tmp_path: Path) -> None:
     """local[1] in a process of its own gives the bytes of local[2], for all types."""
     subprocess.run([sys.executable, "-c", OTHER_MASTER, tmp_path, MANY, MIXED], check=True)

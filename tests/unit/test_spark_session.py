@@ -83,6 +83,7 @@ def test_spark_runs_on_the_wheels_java_and_leaves_nothing(tmp_path: Path) -> Non
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+@pytest.mark.full
 def test_the_system_java_is_as_silent(tmp_path: Path) -> None:
     """A newcomer sees nothing of Spark's start, with the machine's own choice of Java too."""
     command = [sys.executable, "-c", USE]
@@ -91,6 +92,7 @@ def test_the_system_java_is_as_silent(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)])
 def test_no_jvm_outlives_a_killed_parent(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """When the parent is told to end in mid-job, or killed, its JVM ends within seconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +32,11 @@ def main() -> Counts:
     params, declaration = Params.load(), Declaration.read(paths.compiled("preprocess"))
     require("raw", data_of("raw", declaration.tables))
     check_filters(params.preprocess.filters, declaration)
-    with spark_session(params.spark) as spark:
+    with spark_session(params.spark) as spark, ExitStack() as kept_in_memory:
         judged = {name: judge_table(spark, declaration, name, params) for name in declaration.tables}
+        for frame in judged.values():
+            # or the session would take another run's rows of the same files for these
+            kept_in_memory.callback(frame.unpersist)
         # first and by itself: it is there to be looked at even where the stage then fails
         with replacing(paths.QUARANTINE) as (quarantine,):
             held = {name: write_quarantine(frame, declaration, name, quarantine / name) for name, frame in judged.items()}
