@@ -202,3 +202,15 @@ def test_both_offline_stores_give_the_same_bytes(deliveries: Path) -> None:
     with changed(deliveries, "params.yaml", "type: duckdb", "type: spark"):
         assert "Running stage 'retrieve'" in reproduced(deliveries, "retrieve")
         assert training_set.read_bytes() == before
+
+
+@pytest.mark.full
+def test_a_gate_that_is_skipped_by_hand_stops_what_follows(deliveries: Path) -> None:
+    """Frozen, the gate does not judge the new rows; its old verdict is of other data, and `preprocess` says so."""
+    row = (deliveries / "deliveries.csv").read_text().splitlines()[3] + "\n"
+    frozen = changed(deliveries, "dvc.yaml", "  validate_raw:\n", "  validate_raw:\n    frozen: true\n")
+    with frozen, changed(deliveries, "deliveries.csv", row, ""):
+        done = run(deliveries, "dvc", "repro")
+    assert done.returncode != 0
+    assert "The gate 'raw' passed other data than data/raw/deliveries.parquet holds now" in done.stderr
+    assert "Traceback" not in done.stderr

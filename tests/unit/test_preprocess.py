@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from knownat import parquet, paths
-from knownat.declaration import Column, Declaration, Event, Label, Table
+from knownat.declaration import Column, Declaration, Event, Feature, Label, Table, View
 from knownat.errors import KnownatError
 from knownat.files import write_json
 from knownat.gates import data_of, hashes
 from knownat.parquet import content_hash
 from knownat.quarantine import RECORD
 from knownat.stages import ingest, preprocess
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 PARAMS = """
 sources: {visits: {uri: visits.csv, observed_at: 2020-01-01}}
@@ -26,15 +30,18 @@ train: {batch_size: 1, learning_rate: 1, epochs: 1, layers: [], embedding: 1, dr
 ACCOUNT = {"rejected": 1, "quarantined": {"a: missing": 2, "b: missing": 1}, "duplicates": 1, "filtered": {"x": 3}, "kept": 2}
 
 
+def declaration(**more: Any) -> Declaration:
+    columns = {"visit": Column(dtype="string"), "at": Column(dtype="timestamp"), "count": Column(dtype="int64", min=0)}
+    table = Table(key=["visit"], known_at="at", columns=columns)
+    event, label = Event(table="visits", entity="visit"), Label(name="many", expr="count > 5")
+    return Declaration(tables={"visits": table}, event=event, label=label, **more)
+
+
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project of one table and no view."""
     monkeypatch.chdir(tmp_path)
-    columns = {"visit": Column(dtype="string"), "at": Column(dtype="timestamp"), "count": Column(dtype="int64", min=0)}
-    table = Table(key=["visit"], known_at="at", columns=columns)
-    declared = Declaration(
-        tables={"visits": table}, event=Event(table="visits", entity="visit"), label=Label(name="many", expr="count > 5")
-    )
+    declared = declaration()
     for stage in ("ingest", "preprocess"):
         paths.COMPILED.mkdir(exist_ok=True)
         paths.compiled(stage).write_text(declared.model_dump_json(by_alias=True))
@@ -88,3 +95,14 @@ def test_an_account_that_does_not_come_out_is_refused(read: int, written: int, h
         KnownatError, match=rf"table visits: {read} rows were read but .* \({written} written, {held} in quarantine\)"
     ):
         preprocess.balance("visits", read, ACCOUNT, written, held)
+
+
+def test_what_is_no_number_in_a_query_is_no_value(spark: SparkSession) -> None:
+    """NaN would compare otherwise in each engine, so that a gate could not tell; an infinity stays, for the bounds to refuse."""
+    view = View(entity="visit", features={"ratio": Feature(dtype="float64")}, sql="SELECT * FROM measured")
+    declared = declaration(entities={"visit": "visit"}, views={"odd": view})
+    rows = "('a', double('NaN')), ('b', double('Infinity')), ('c', 0.5D)"
+    query = f"SELECT v AS visit_id, timestamp'2019-01-01' AS known_at, r AS ratio FROM VALUES {rows} AS t(v, r)"
+    spark.sql(query).createOrReplaceTempView("measured")
+    found = preprocess.view_frame(spark, declared, declared.feature_views["odd"], datetime(2020, 1, 1, tzinfo=UTC))
+    assert {row.visit_id: row.ratio for row in found.collect()} == {"a": None, "b": float("inf"), "c": 0.5}
