@@ -103,10 +103,9 @@ def _outcome(asset: str, found: Any) -> Outcome:
 
 
 def _is_idle(result: dict[str, Any]) -> bool:
-    """Whether there was nothing to judge, which Great Expectations calls a success: no row, no value, a statistic of none."""
+    """Whether there was nothing to judge, which Great Expectations calls a success: no row, or no value in any."""
     rows = result.get("element_count")
-    is_stated = "observed_value" in result and result["observed_value"] is None
-    return is_stated or rows == 0 or (rows is not None and result.get("missing_count") == rows)
+    return rows == 0 or (rows is not None and result.get("missing_count") == rows)
 
 
 def _python(value: Any) -> Any:
