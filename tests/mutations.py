@@ -133,7 +133,10 @@ def _type(e: Expectation, clean: Input) -> Iterable[Mutation]:
 def _beyond(value: Any, step: int) -> Any:
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)) + timedelta(seconds=step)
-    return value + timedelta(days=step) if isinstance(value, date) else value + step
+    if isinstance(value, date):
+        return value + timedelta(days=step)
+    # beyond the greatest of all numbers is what is infinite
+    return value + step if value + step != value else math.nextafter(value, math.copysign(math.inf, step))
 
 
 def _least(e: Expectation, _: Input) -> Iterable[Mutation]:

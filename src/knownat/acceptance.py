@@ -17,7 +17,6 @@ from knownat.loading import read_yaml
 from knownat.params import Params
 from knownat.report.numbers import count
 
-GATES = ("raw", "features", "training_set")
 LOCK = Path("dvc.lock")
 DECIDING = {"sources", "preprocess", "service"}  # sections of params.yaml that make other data, or another identity
 
@@ -27,7 +26,7 @@ def accept(declaration: Declaration, params: Params) -> Iterator[str]:
 
     Raises KnownatError unless every gate has passed this very data, made with these very params.
     """
-    for gate in GATES:
+    for gate in gates.GATES:
         gates.require(gate, gates.data_of(gate, declaration.tables))
     _expect_same_params(Path("params.yaml"))
     before = accepted.read()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN = ("observed_value", "unexpected_count", "element_count", "missing_count", "partial_unexpected_list")
 POSITION = "position"
+NOTHING = "nothing was compared: there is no such row, or no value in it"
 SEVERITIES = {"block": "critical", "warn": "warning"}  # ours → Great Expectations'
 
 
@@ -45,6 +46,12 @@ def judge(asset: str, frame: pd.DataFrame | DataFrame, suite: list[Expectation])
     outcomes = [_outcome(asset, found) for found in result.results]
     result.success = all(o.success or o.severity == "warn" for o in outcomes)
     return outcomes, result
+
+
+def refuse_unknown(asset: str, suite: list[Expectation]) -> None:
+    """KnownatError for an expectation that Great Expectations does not know, whether or not it is then judged."""
+    for place, item in enumerate(suite):
+        _expectation(asset, item, place)
 
 
 def _expectation(asset: str, item: Expectation, position: int) -> Any:
@@ -82,18 +89,25 @@ def _outcome(asset: str, found: Any) -> Outcome:
     raised = record["exception_info"]
     problem = _exception(raised)
     evidence = {key: value for key in SHOWN if (value := record["result"].get(key)) is not None}
+    idle = bool(record["success"]) and _is_idle(record["result"])
     if "partial_unexpected_list" in evidence:
         evidence["partial_unexpected_list"] = evidence["partial_unexpected_list"][:5]
     return Outcome(
         asset=asset,
         expectation=configuration["type"],
         column=configuration["kwargs"].get("column"),
-        success=bool(record["success"]) and problem is None,
+        success=bool(record["success"]) and problem is None and not idle,
         reason=configuration["meta"].get("reason", configuration["type"]),
-        found=problem or json.dumps(evidence, default=str),
+        found=problem or (NOTHING if idle else json.dumps(evidence, default=str)),
         configuration=configuration,
         severity=configuration["meta"]["severity"],
     )
+
+
+def _is_idle(result: dict[str, Any]) -> bool:
+    """Whether there was nothing to judge, which Great Expectations calls a success: no row, or no value in any."""
+    rows = result.get("element_count")
+    return rows == 0 or (rows is not None and result.get("missing_count") == rows)
 
 
 def _python(value: Any) -> Any:

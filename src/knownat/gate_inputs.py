@@ -59,6 +59,21 @@ def assets(gate: str, declaration: Declaration) -> list[Asset]:
     return [Asset(name, folder, found_in=found_in[name]) for name, folder in folders.items()]
 
 
+def refuse_foreign(data: Path) -> None:
+    """KnownatError for what one engine would read otherwise than the other: parts that differ, or files that are no part."""
+    from knownat import parquet
+
+    parts = parquet.part_files(data)
+    foreign = sorted(child.name for child in data.iterdir() if child not in parts) if data.is_dir() else []
+    if foreign:
+        raise KnownatError(f"{data} holds {', '.join(foreign[:3])}, which is no part of it; remove it and run `dvc repro`.")
+    first = parquet.plain_schema(parquet.schema(data))
+    for part in parts:
+        found = parquet.schema(part).remove_metadata()
+        if found != first or len(set(found.names)) < len(found.names):
+            raise KnownatError(f"{part} has other columns or types than are written to {data}; delete it and run `dvc repro`.")
+
+
 @contextmanager
 def loading(params: Params) -> Iterator[Load]:
     """Data frames of the engine that `validate.engine` names; by default the one that sits where the data is."""
@@ -77,6 +92,7 @@ def pandas_frame(asset: Asset) -> pd.DataFrame:
     import pandas as pd
     import pyarrow as pa
 
+    refuse_foreign(asset.data)
     types = {
         pa.string(): pd.StringDtype("python"),
         pa.int64(): pd.Int64Dtype(),
@@ -120,6 +136,7 @@ def spark_frame(asset: Asset, spark: SparkSession) -> DataFrame:
     def read(path: Path) -> DataFrame:
         return spark.read.parquet(str(path.resolve()))
 
+    refuse_foreign(asset.data)
     spark.catalog.clearCache()  # one asset at a time is held
     frame = read(asset.data)
     if asset.unreadable:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from knownat import paths
 from knownat.difference_text import plain
 from knownat.files import read_json
+from knownat.gates import GATES
 from knownat.report.gates import STATUSES, Finding, Gate, Status, gate
 from knownat.report.numbers import count
-from knownat.stages.validate import GATES
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from knownat import paths
 from knownat.errors import KnownatError
 from knownat.files import read_json, write_json
 
+GATES = ("raw", "features", "training_set")
 Severity = Literal["block", "warn"]
 
 
@@ -67,8 +68,11 @@ def require(gate: str, data: Iterable[Path]) -> None:
         )
 
 
-def conclude(gate: str, data: Iterable[Path], outcomes: list[Outcome], lost: list[str]) -> None:
-    """Write the verdict if all that blocks held, and nothing was lost; else say which did not."""
+def conclude(gate: str, judged: dict[str, str], outcomes: list[Outcome], lost: list[str]) -> None:
+    """Write the verdict if all that blocks held, and nothing was lost; else say which did not.
+
+    `judged`: the hashes from before the data was read, so that what changes meanwhile has not passed.
+    """
     failed = [o for o in outcomes if o.success is False and o.severity == "block"]
     if not outcomes:
         raise KnownatError(f"The gate '{gate}' has no expectation at all; declare constraints or add suites.")
@@ -85,4 +89,4 @@ def conclude(gate: str, data: Iterable[Path], outcomes: list[Outcome], lost: lis
             f"The gate '{gate}' fails: {where}: {first.reason} ({first.found}){more}; "
             f"see {paths.RESULTS / gate / 'result.json'}, then mend the data or the declaration."
         )
-    write_json(paths.verdict(gate), {"gate": gate, "data": hashes(data)})
+    write_json(paths.verdict(gate), {"gate": gate, "data": judged})

@@ -11,16 +11,19 @@ from typing import Any
 from knownat import paths
 from knownat.derive.expectations import Expectation, Suites
 from knownat.errors import KnownatError
-from knownat.files import read_json
+from knownat.gates import GATES
+from knownat.suite_checks import check_kwargs, read_strictly
 
 SEVERITIES = ("block", "warn")
 PARAMETER, CLOCK = "$PARAMETER", re.compile(r"\bnow\b", re.IGNORECASE)
 ROWS = "accepted_rows"
+FILE_KEYS = {"name", "expectations", "meta", "notes", "id"}
 
 
 def written(gate: str, assets: list[str]) -> Suites:
     """The hand-written suites of a gate, by asset."""
     suites: Suites = {}
+    _refuse_stray(paths.EXPECTATIONS)
     for path in sorted((paths.EXPECTATIONS / gate).glob("*")):
         if path.name.startswith("."):
             continue
@@ -29,6 +32,14 @@ def written(gate: str, assets: list[str]) -> Suites:
             raise KnownatError(f"{path}: this gate has nothing called so; name the file one of {names}.")
         suites[path.stem] = list(_expectations(path))
     return suites
+
+
+def _refuse_stray(folder: Path) -> None:
+    """KnownatError for what looks like suites and is in no gate's folder, where nobody would judge it."""
+    for path in sorted(folder.glob("*")):
+        is_suites = path.is_dir() or path.suffix == ".json"
+        if is_suites and not path.name.startswith(".") and path.name not in (*GATES, paths.ACCEPTED.name):
+            raise KnownatError(f"{path}: there is no such gate; suites stand in a folder called {', '.join(GATES)}.")
 
 
 def refuse_vanished(gate: str, suites: Suites, accepted: Mapping[str, int]) -> None:
@@ -50,14 +61,17 @@ def refuse_vanished(gate: str, suites: Suites, accepted: Mapping[str, int]) -> N
 
 def _expectations(path: Path) -> Iterator[Expectation]:
     try:
-        content: Any = read_json(path)
+        content: Any = read_strictly(path)
     except ValueError as error:
         raise KnownatError(f"{path} is not valid JSON: {error}; mend it.") from error
     listed = content.get("expectations") if isinstance(content, dict) else None
     if not listed or not isinstance(listed, list):
         raise KnownatError(f"{path} holds no expectations; add some under 'expectations' or delete the file.")
+    if extra := sorted(set(content) - FILE_KEYS):
+        raise KnownatError(f"{path} has {', '.join(extra)}, which nobody reads; a suite has {', '.join(sorted(FILE_KEYS))} alone.")
     for item in listed:
         _check(path, item)
+        check_kwargs(path, item["type"], item["kwargs"])
         yield item
 
 
@@ -83,7 +97,7 @@ def parameters(item: Expectation) -> list[str]:
 
 def is_compared(item: Expectation) -> bool:
     """Whether an expectation compares with the accepted version, of which there may be none."""
-    return any(ROWS in text for text in parameters(item))
+    return any(re.search(rf"\b{ROWS}\b", text) for text in parameters(item))
 
 
 def completed(item: Expectation, values: Mapping[str, Any], where: str) -> Expectation:

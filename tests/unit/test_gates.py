@@ -15,7 +15,7 @@ from knownat.declaration import Declaration
 from knownat.derive.expectations import Expectation, expectation
 from knownat.errors import KnownatError
 from knownat.files import write_json
-from knownat.gates import Outcome, conclude, data_of, require
+from knownat.gates import Outcome, conclude, data_of, hashes, require
 from knownat.stages import validate
 
 DECLARED = Declaration.model_validate(
@@ -167,6 +167,15 @@ def test_the_version_of_another_source_is_not_compared(gate: Path) -> None:  # n
     validate.main("raw")
 
 
+@pytest.mark.parametrize("text", ["accepted_rowsx * 0.9", "accepted_rows * 0.9 + yesterday"])
+def test_a_misspelt_comparison_is_refused_before_there_is_an_accepted_version(gate: Path, text: str) -> None:  # noqa: ARG001
+    """What is not compared yet must be comparable, or it would be missed only later."""
+    suite(expectation("table_row_count_to_be_between", "about as long", min_value={"$PARAMETER": text}))
+    assert_refused("cannot be computed")
+    suite(expectation("table_row_count_to_be_between", "about as long", max_value=9, least={"$PARAMETER": "accepted_rows"}))
+    assert_refused("refuses expect_table_row_count_to_be_between")
+
+
 def accept(versions: dict[str, Any], **suites: int) -> None:
     write_json(paths.ACCEPTED, {"suites": suites, "versions": versions})
 
@@ -238,9 +247,9 @@ def test_a_gate_without_outcomes_or_with_a_lost_one_fails(gate: Path) -> None:  
     """No expectation at all, or one that was not judged, is a failure."""
     good = Outcome("orders", "expect", None, True, "reason", "found", {})
     with pytest.raises(KnownatError, match="no expectation at all"):
-        conclude("raw", [], [], [])
+        conclude("raw", {}, [], [])
     with pytest.raises(KnownatError, match="did not judge all of orders"):
-        conclude("raw", [], [good], ["orders"])
+        conclude("raw", {}, [good], ["orders"])
 
 
 def test_expectations_that_differ_only_in_mostly_are_both_judged() -> None:
@@ -253,3 +262,29 @@ def test_expectations_that_differ_only_in_mostly_are_both_judged() -> None:
     ]
     outcomes, _ = judge("frame", pd.DataFrame({"x": [1, None]}), both)
     assert [(o.reason, o.success) for o in outcomes] == [("required", False), ("not all missing", True)]
+
+
+def test_an_expectation_that_finds_nothing_to_judge_fails() -> None:
+    """No row meets its condition, or no row has a value: Great Expectations calls that a success."""
+    from knownat.expectation_engine import judge
+
+    never = {"type": "comparison", "column": {"name": "x"}, "operator": "==", "parameter": 9}
+    frame = pd.DataFrame({"x": pd.array([1, 2], "Int64"), "void": pd.array([None, None], "Int64")})
+    idle = [
+        expectation("column_values_to_be_in_set", "no such row", column="x", value_set=[1, 2], row_condition=never),
+        expectation("column_values_to_be_in_set", "no value", column="void", value_set=[1]),
+        expectation("column_pair_values_a_to_be_greater_than_b", "no pair", column_A="x", column_B="void"),
+    ]
+    outcomes, _ = judge("frame", frame, [*idle, expectation("column_values_to_be_null", "void", column="void")])
+    assert [o.success for o in outcomes] == [False] * 3 + [True]
+    assert {o.found for o in outcomes[:3]} == {"nothing was compared: there is no such row, or no value in it"}
+
+
+def test_a_verdict_is_of_the_data_that_was_judged(gate: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    """Data that changes while the gate looks at it has not passed."""
+    data = data_of("raw", ["orders"])
+    before = hashes(data)
+    parquet.write_table(raw(31), data[0])
+    conclude("raw", before, [Outcome("orders", "expect", None, True, "reason", "found", {})], [])
+    with pytest.raises(KnownatError, match="passed other data"):
+        require("raw", data_of("raw", ["orders"]))

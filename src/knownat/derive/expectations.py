@@ -6,6 +6,7 @@ What is derived blocks: a declaration is no matter of opinion.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -192,6 +193,8 @@ def constraints(name: str, declared: Constraints, dtype: str) -> Iterator[Expect
     if declared.required:
         yield expectation("column_values_to_not_be_null", f"{name} is required", column=name)
     # by the least and the greatest value: Great Expectations' between looks at one value at a time, in Python
+    if dtype == "float64":
+        yield from _finite(name, declared)
     if declared.min is not None:
         low = _bound(declared.min, dtype)
         yield expectation("column_min_to_be_between", f"{name} is at least {declared.min}", column=name, min_value=low)
@@ -202,6 +205,15 @@ def constraints(name: str, declared: Constraints, dtype: str) -> Iterator[Expect
         yield expectation(
             "column_values_to_be_in_set", f"{name} is one of its declared values", column=name, value_set=declared.values
         )
+
+
+def _finite(name: str, declared: Constraints) -> Iterator[Expectation]:
+    """Bounds for a number that has none of its own: an infinity lies beyond them, and with NaN nothing is compared as true."""
+    reason = f"{name} is a finite number"
+    if declared.min is None:
+        yield expectation("column_min_to_be_between", reason, column=name, min_value=-sys.float_info.max)
+    if declared.max is None:
+        yield expectation("column_max_to_be_between", reason, column=name, max_value=sys.float_info.max)
 
 
 def _bound(value: float | str, dtype: str) -> Any:
