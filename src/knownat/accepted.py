@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
@@ -16,10 +16,16 @@ from knownat import paths
 from knownat.declaration import Declaration, Model
 from knownat.download import shown
 from knownat.errors import KnownatError
+from knownat.gates import GATES
 from knownat.params import Params, Source
 
 Quantiles = list[float] | list[str]
 Share = float
+
+# a name that no gate asks for would guard nothing
+SuiteFile = Annotated[str, Field(pattern=rf"^({'|'.join(GATES)})/[^/]+\.json$")]
+AssetName = Annotated[str, Field(pattern=rf"^({'|'.join(GATES)})/[^/]+$")]
+MOST_ROWS = 2**63 - 1
 
 COLUMN_DEPTH = 5  # versions, asset, identity, columns, column
 
@@ -40,15 +46,15 @@ class Version(Model):
     """One accepted data set; raw ones have no `columns`, since all of theirs are text."""
 
     hash: str
-    rows: int = Field(ge=0)
+    rows: int = Field(ge=1, le=MOST_ROWS)  # of none or of more than there can be, every comparison would hold, or none
     columns: dict[str, Column] = {}
 
 
 class Accepted(Model):
     """`suites`: `<gate>/<asset>.json` → how many expectations it holds. `versions`: `<gate>/<asset>` → identity → version."""
 
-    suites: dict[str, int] = {}
-    versions: dict[str, dict[str, Version]] = {}
+    suites: dict[SuiteFile, Annotated[int, Field(ge=1)]] = {}
+    versions: dict[AssetName, dict[str, Version]] = {}
 
     def version(self, gate: str, asset: str, identity: str) -> Version | None:
         """The accepted version of an asset, of the same source and size."""

@@ -30,7 +30,7 @@ def written(gate: str, assets: list[str]) -> Suites:
         if path.suffix != ".json" or path.stem not in assets:
             names = ", ".join(f"{asset}.json" for asset in assets)
             raise KnownatError(f"{path}: this gate has nothing called so; name the file one of {names}.")
-        suites[path.stem] = list(_expectations(path))
+        suites[path.stem] = list(expectations_in(path))
     return suites
 
 
@@ -59,7 +59,8 @@ def refuse_vanished(gate: str, suites: Suites, accepted: Mapping[str, int]) -> N
             )
 
 
-def _expectations(path: Path) -> Iterator[Expectation]:
+def expectations_in(path: Path) -> Iterator[Expectation]:
+    """What a suite's file holds; KnownatError for what would be lost, or would hold of any data."""
     try:
         content: Any = read_strictly(path)
     except ValueError as error:

@@ -60,6 +60,26 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path, text: str) -> N
         accepted.read(path)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"suites": {"raw/visits.json": 0}},
+        {"suites": {"raw/visits.json": -5}},
+        {"suites": {"rw/visits.json": 2}},
+        {"suites": {"raw/visits": 2}},
+        {"versions": {"raws/visits": {"a": {"hash": "x", "rows": 3}}}},
+        {"versions": {"raw/visits": {"a": {"hash": "x", "rows": 0}}}},
+        {"versions": {"raw/visits": {"a": {"hash": "x", "rows": 10**40}}}},
+    ],
+)
+def test_what_would_guard_nothing_is_refused(tmp_path: Path, content: dict[str, Any]) -> None:
+    """No rows to compare with, no expectation to miss, and names that no gate asks for."""
+    path = tmp_path / "accepted.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(KnownatError, match="is damaged or of another version"):
+        accepted.read(path)
+
+
 def test_what_is_written_is_read_and_a_column_is_a_line(tmp_path: Path) -> None:
     """Nothing is lost on the way, and the same content gives the same text in whatever order it was made."""
     first, second = ("raw", "visits", "a"), ("features", "visits", "a")
@@ -72,7 +92,12 @@ def test_what_is_written_is_read_and_a_column_is_a_line(tmp_path: Path) -> None:
     assert '"nulls": {"nulls": 0.25, "distinct": 2, "quantiles": [1.0, 2.5], "top": {"ä": 0.5}}\n' in there.text()
 
 
+BELIEF = {
+    "type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}, "meta": {"severity": "warn", "reason": "some visit"}
+}  # fmt: skip
+
 names = st.text(max_size=8)
+assets = st.from_regex(r"(raw|features|training_set)/[^/\n]{1,8}", fullmatch=True)
 columns = st.builds(
     Column,
     nulls=st.floats(0, 1),
@@ -80,14 +105,14 @@ columns = st.builds(
     quantiles=st.lists(st.floats(allow_nan=False, allow_infinity=False)) | st.lists(names, min_size=1),
     top=st.dictionaries(names, st.floats(0, 1)),
 )
-versions = st.builds(Version, hash=names, rows=st.integers(0), columns=st.dictionaries(names, columns, max_size=3))
+versions = st.builds(Version, hash=names, rows=st.integers(1, 2**63 - 1), columns=st.dictionaries(names, columns, max_size=3))
 
 
 @given(
     st.builds(
         Accepted,
-        suites=st.dictionaries(names, st.integers(0)),
-        versions=st.dictionaries(names, st.dictionaries(names, versions, max_size=2), max_size=2),
+        suites=st.dictionaries(assets.map("{}.json".format), st.integers(1)),
+        versions=st.dictionaries(assets, st.dictionaries(names, versions, max_size=2), max_size=2),
     )
 )
 def test_any_content_survives_its_text(content: Accepted) -> None:
@@ -180,7 +205,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_table(pa.table({"no": ["1", "2"], "is_paid": [True, False]}), paths.TABLES / "visits" / "part-00000.parquet")
     write_table(pa.table({"visit_id": ["1", "2"], "pages": [3, None]}), paths.VIEWS / "basics" / "part-00000.parquet")
     write_table(pa.table({"no": ["1"], "is_paid": [True], "basics__pages": [3]}), paths.TRAINING_SET)
-    write_json(paths.EXPECTATIONS / "raw" / "visits.json", {"expectations": [{}, {}]})
+    write_json(paths.EXPECTATIONS / "raw" / "visits.json", {"expectations": [BELIEF, BELIEF]})
     pass_gates()
     return tmp_path
 
