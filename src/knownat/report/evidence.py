@@ -13,6 +13,7 @@ from knownat.declaration import Declaration
 from knownat.encoder import Encoder
 from knownat.errors import KnownatError
 from knownat.files import read_json
+from knownat.gates import GATES
 from knownat.params import Params
 from knownat.report.seen import Seen, seen, shown_sets
 from knownat.splits import SPLIT
@@ -20,7 +21,6 @@ from knownat.splits import SPLIT
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GATES = ("raw", "features", "training_set")
 CURVES = paths.CURVES / "plots" / "metrics" / "loss"
 LOSSES = {"train": CURVES / "train.tsv", "validation": CURVES / "validation.tsv"}
 PLOTS = ("roc", "precision_recall", "calibration", "confusion")
