@@ -21,9 +21,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from knownat.parquet import row_count
+
 ROOT = Path(__file__).parent.parent
 GATES = ("raw", "features", "training_set")
 ENGINES = ("pandas", "spark")
+JUDGED = {
+    "raw": ["data/raw/*.parquet"],
+    "features": ["data/tables/*", "data/views/*"],
+    "training_set": ["data/training_set.parquet"],
+}
 BEFORE = {
     "raw": ["compile", "ingest campaigns"],
     "features": ["preprocess"],
@@ -55,19 +62,20 @@ class Measured:
     megabytes: float
     assets: int
     expectations: int
+    rows: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=378_661)
     parser.add_argument("--folder", type=Path, default=ROOT / "docs" / "benchmarks")
-    options = parser.parse_args()
+    options, load = parser.parse_args(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="knownat-benchmark-") as scratch:
         folder = project(Path(scratch) / "project", options.rows)
         found = list(measured(folder))
         imports, java = (float(line) for line in stage(folder, "-c", START)[0].split())
     options.folder.mkdir(parents=True, exist_ok=True)
-    (options.folder / "gates.md").write_text(report(found, options.rows, imports, java), encoding="utf-8")
+    (options.folder / "gates.md").write_text(report(found, options.rows, imports, java, load), encoding="utf-8")
 
 
 def project(folder: Path, rows: int) -> Path:
@@ -92,7 +100,8 @@ def measured(folder: Path) -> Iterator[Measured]:
             said, megabytes = stage(folder, "-m", "knownat.stages.validate", gate)
             seconds = time.monotonic() - started
             counts = json.loads(said[said.index("{") :])
-            yield Measured(gate, engine, seconds, megabytes, counts["assets"], counts["expectations"])
+            rows = sum(row_count(path) for pattern in JUDGED[gate] for path in folder.glob(pattern))
+            yield Measured(gate, engine, seconds, megabytes, counts["assets"], counts["expectations"], rows)
 
 
 def stage(folder: Path, *arguments: str) -> tuple[str, float]:
@@ -117,22 +126,23 @@ def stage(folder: Path, *arguments: str) -> tuple[str, float]:
     return said, peak / 1e6
 
 
-def report(found: list[Measured], rows: int, imports: float, java: float) -> str:
+def report(found: list[Measured], rows: int, imports: float, java: float, load: float) -> str:
     """The table, in one run on one machine."""
     lines = [
         "# What a gate costs",
         "",
-        f"{rows:,} generated rows, `python benchmarks/gates.py`, one run on {os.cpu_count()} cores. Seconds are those of the whole "
-        f"process: imports ({imports:.1f} s) and, with Spark, Java's start ({java:.1f} s) included.",
+        f"{rows:,} generated rows, `python benchmarks/gates.py`, one run on {os.cpu_count()} cores, load average {load:.1f} when "
+        f"it began. Seconds are those of the whole process: imports ({imports:.1f} s) and, with Spark, Java's start ({java:.1f} s) "
+        "included. Rows are those of all data sets that a gate judges.",
         "",
-        "| gate | data sets | expectations | pandas | Spark | pandas, peak | Spark, peak |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| gate | data sets | rows | expectations | pandas | Spark | pandas, peak | Spark, peak |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for gate in GATES:
         by = {m.engine: m for m in found if m.gate == gate}
         one, other = by["pandas"], by["spark"]
         lines.append(
-            f"| {gate} | {one.assets} | {one.expectations} | {one.seconds:.1f} s | {other.seconds:.1f} s "
+            f"| {gate} | {one.assets} | {one.rows:,} | {one.expectations} | {one.seconds:.1f} s | {other.seconds:.1f} s "
             f"| {one.megabytes:,.0f} MB | {other.megabytes:,.0f} MB |"
         )
     lines += [
