@@ -122,6 +122,12 @@ class TrainSettings(Model):
     seed: int = Field(ge=0)
 
 
+class EvaluateSettings(Model):
+    """`slices`: inputs, by whose values the scores are also given, such as a category; the first is the champion gate's."""
+
+    slices: list[str] = []
+
+
 class Params(Model):
     sources: dict[Name, Source] = Field(min_length=1)
     service: Name
@@ -132,6 +138,7 @@ class Params(Model):
     validate_: ValidateSettings = Field(default=ValidateSettings(), alias="validate")
     encode: dict[str, EncodingKind] = {}
     train: TrainSettings
+    evaluate: EvaluateSettings = EvaluateSettings()
 
     @classmethod
     def load(cls, path: Path = Path("params.yaml")) -> Params:
