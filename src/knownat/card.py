@@ -31,7 +31,8 @@ def card(
         f"It foretells **{label.name}** as of **{service.as_of}**. {label.description}".strip(),
         "## Scores",
         _table(["split", "rows", *COLUMNS], _score_rows(scores)),
-        "Majority: always the more frequent label of the split, with that label's share as the probability.",
+        "Peer: gradient boosting on the same rows and features, with scikit-learn's defaults."
+        " Majority: always the more frequent label of the split, with that label's share as the probability.",
         "## Inputs",
         _table(["input", "dtype", "enters as", "description"], _input_rows(declaration, encoder)),
         *_waivers(service),
@@ -48,8 +49,8 @@ def _score_rows(scores: Mapping[Split, Any]) -> list[list[str]]:
     rows = []
     for split, found in scores.items():
         rows.append([split, str(found["rows"]), *(f"{found[name]:.4f}" for name in COLUMNS)])
-        majority = found["majority"]
-        rows.append([f"{split}, majority", "", *(f"{majority[name]:.4f}" if name in majority else "" for name in COLUMNS)])
+        for other in ("peer", "majority"):
+            rows.append([f"{split}, {other}", "", *(f"{found[other][n]:.4f}" if n in found[other] else "" for n in COLUMNS)])
     return rows
 
 

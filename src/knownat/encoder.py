@@ -97,9 +97,14 @@ class Encoder(Model):
         return [i for i in self.inputs if isinstance(i, Category) and i.kind == "index"]
 
     @property
-    def float_columns(self) -> list[str]:
-        """The columns of the matrix that the model reads as they are."""
-        return [column for i in self.inputs if i not in self.indexed for column in i.columns]
+    def number_columns(self) -> list[str]:
+        """The columns of numbers, flags and indicators."""
+        return [column for i in self.inputs if isinstance(i, Number) for column in i.columns]
+
+    @property
+    def one_hot_columns(self) -> list[str]:
+        """A column for each word of the inputs that are spread out."""
+        return [column for i in self.inputs if isinstance(i, Category) and i.kind == "one_hot" for column in i.columns]
 
 
 def plan(declaration: Declaration, service: str, encode: Mapping[str, EncodingKind]) -> Plan:

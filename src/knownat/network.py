@@ -1,42 +1,62 @@
-"""The network that is trained: encoded columns in, a probability out."""
+"""The network that is trained: encoded columns in, a logit out; and the whole model around it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
-from knownat.encoder import Encoder
+from knownat.calibration import Calibration
+from knownat.encoder import Category, Encoder
 from knownat.params import TrainSettings
 
 
 def core(encoder: Encoder, settings: TrainSettings) -> keras.Model:
-    """Embeddings beside the matrix, then dense layers; inputs in the order of `derive.keras.encoded`."""
-    width = len(encoder.float_columns)
-    inputs = [keras.Input((width,), name="matrix")] if width else []
-    parts = list(inputs)
-    for number, feature in enumerate(encoder.indexed):
-        # by number, not by name: a name must not change what is trained
-        place = keras.Input((1,), name=f"place_{number}", dtype="int32")
-        vectors = keras.layers.Embedding(
-            feature.size,
-            settings.embedding,
-            embeddings_regularizer=keras.regularizers.L2(settings.l2),
-            name=f"embedding_{number}",
-        )(place)
-        parts.append(keras.layers.Flatten(name=f"flat_{number}")(vectors))
-        inputs.append(place)
-    hidden = keras.layers.Concatenate(name="columns")(parts) if len(parts) > 1 else parts[0]
+    """Dense layers, and beside them a straight line from the inputs, which come in the order of `derive.keras.encoded`.
+
+    The layers see numbers whole and categories with some of their columns dropped; the line sees all of them
+    (wide and deep: Cheng et al. 2016).
+    """
+    l2 = keras.regularizers.L2(settings.l2)
+    numbers = _floats("numbers", len(encoder.number_columns))
+    one_hot = _floats("one_hot", len(encoder.one_hot_columns))
+    places = [keras.Input((1,), name=f"place_{number}", dtype="int32") for number, _ in enumerate(encoder.indexed)]
+    vectors = [_vector(number, *pair, settings) for number, pair in enumerate(zip(encoder.indexed, places, strict=True))]
+    categories = [*one_hot, *vectors]
+    dropped = keras.layers.Dropout(settings.category_dropout, name="dropped_categories")
+    hidden = _joined("deep", [*numbers, *([dropped(_joined("categories", categories))] if categories else [])])
     for number, units in enumerate(settings.layers):
-        hidden = keras.layers.Dense(
-            units, activation="relu", kernel_regularizer=keras.regularizers.L2(settings.l2), name=f"dense_{number}"
-        )(hidden)
+        hidden = keras.layers.Dense(units, activation="relu", kernel_regularizer=l2, name=f"dense_{number}")(hidden)
         hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}")(hidden)
-    probability = keras.layers.Dense(1, activation="sigmoid", name="probability")(hidden)
-    return keras.Model(inputs, probability, name="core")
+    wide = [*numbers, *categories]
+    logit = keras.layers.Dense(1, kernel_regularizer=l2, name="logit")(_joined("wide_and_deep", [hidden, *wide]))
+    return keras.Model([*numbers, *one_hot, *places], logit, name="core")
 
 
-def whole(encoder: Encoder, trained: keras.Model) -> keras.Model:
-    """From raw values by name, through the encoding, to the probability."""
+def whole(encoder: Encoder, trained: keras.Model, calibration: Calibration) -> keras.Model:
+    """From raw values by name, through the encoding, to the calibrated probability."""
     from knownat.derive.keras import encoded, inputs
 
     raw = inputs(encoder)
-    return keras.Model(raw, trained(encoded(encoder, raw)), name="model")
+    logit = trained(encoded(encoder, raw))
+    calibrated = keras.layers.Rescaling(calibration.slope, calibration.intercept, name="calibration")(logit)
+    return keras.Model(raw, keras.layers.Activation("sigmoid", name="probability")(calibrated), name="model")
+
+
+def _floats(name: str, width: int) -> list[keras.KerasTensor]:
+    return [keras.Input((width,), name=name)] if width else []
+
+
+def _vector(number: int, feature: Category, place: keras.KerasTensor, settings: TrainSettings) -> keras.KerasTensor:
+    # by number, not by name: a name must not change what is trained
+    vectors = keras.layers.Embedding(
+        feature.size,
+        settings.embedding,
+        embeddings_regularizer=keras.regularizers.L2(settings.l2),
+        name=f"embedding_{number}",
+    )(place)
+    return keras.layers.Flatten(name=f"flat_{number}")(vectors)
+
+
+def _joined(name: str, parts: Sequence[keras.KerasTensor]) -> keras.KerasTensor:
+    return keras.layers.Concatenate(name=name)(parts) if len(parts) > 1 else parts[0]

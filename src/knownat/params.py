@@ -111,12 +111,20 @@ class ValidateSettings(Model):
 
 
 class TrainSettings(Model):
+    """`class_weight`: balanced makes both labels weigh the same in the loss; `calibration` then mends the probabilities.
+
+    `category_dropout`: the share of the categories' columns, and `dropout`: of hidden units, that a step does not see.
+    """
+
     batch_size: int = Field(gt=0)
     learning_rate: float = Field(gt=0)
     epochs: int = Field(gt=0)
     layers: list[Annotated[int, Field(gt=0)]]
     embedding: int = Field(gt=0)
     dropout: float = Field(ge=0, lt=1)
+    category_dropout: float = Field(default=0, ge=0, lt=1)
+    class_weight: Literal["none", "balanced"] = "none"
+    calibration: Literal["none", "platt"] = "platt"
     l2: float = Field(ge=0)
     patience: int = Field(gt=0)
     seed: int = Field(ge=0)

@@ -40,6 +40,12 @@ def scores(labels: Labels, probabilities: Floats) -> dict[str, Any]:
     }
 
 
+def peer_scores(labels: Labels, probabilities: Floats) -> dict[str, float]:
+    """What there is to say of another model on the same rows."""
+    found = scores(labels, probabilities)
+    return {name: found[name] for name in ("auc", "accuracy", "pr_auc", "log_loss", "brier", "calibration_error")}
+
+
 def calibration_error(labels: Labels, probabilities: Floats) -> float:
     """Expected calibration error (Naeini et al. 2015) over ten bins of equal width."""
     gaps = [abs(foretold - seen) * rows for foretold, seen, rows in _bins(labels, probabilities)]

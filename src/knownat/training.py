@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from knownat.calibration import Calibration, platt
 from knownat.encoder import Encoder
 from knownat.network import core
 from knownat.params import TrainSettings
@@ -40,7 +41,7 @@ def trained(
     network.compile(
         # the rate falls to nothing over all epochs, so that the last ones only polish
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)),
-        loss="binary_crossentropy",
+        loss=keras.losses.BinaryCrossentropy(from_logits=True),
         steps_per_execution=STEPS_PER_EXECUTION,
     )
     stop = keras.callbacks.EarlyStopping("val_loss", patience=settings.patience, restore_best_weights=True)
@@ -48,6 +49,7 @@ def trained(
         batches(arrays(train, encoder), settings),
         epochs=settings.epochs,
         validation_data=tf.data.Dataset.from_tensor_slices(arrays(validation, encoder)).batch(SCORED_ROWS),
+        class_weight=weights(train[encoder.label_columns[True]].to_numpy()) if settings.class_weight == "balanced" else None,
         callbacks=[stop, *callbacks],
         shuffle=False,
         verbose=0,
@@ -55,12 +57,27 @@ def trained(
     return network, history.history["val_loss"]
 
 
+def weights(labels: NDArray[np.generic]) -> dict[int, float]:
+    """What a row of each label weighs, so that both labels together weigh the same."""
+    rate = float(labels.mean())
+    return {0: 0.5 / (1 - rate), 1: 0.5 / rate}
+
+
+def calibrated(network: keras.Model, validation: pa.Table, encoder: Encoder, settings: TrainSettings) -> Calibration:
+    """The calibration of the network's logits, fitted on validation."""
+    if settings.calibration == "none":
+        return Calibration()
+    inputs, labels = arrays(validation, encoder)
+    logits = network.predict(inputs, batch_size=SCORED_ROWS, verbose=0)
+    return platt(logits[:, 0], labels[:, 0] > 0)
+
+
 def arrays(table: pa.Table, encoder: Encoder) -> Arrays:
     """What the core reads, in its order, and the label as a column of 0 and 1."""
-    floats = [table[name].to_numpy() for name in encoder.float_columns]
-    matrix = [np.column_stack(floats).astype(np.float32)] if floats else []
+    columns = [names for names in (encoder.number_columns, encoder.one_hot_columns) if names]
+    floats = [np.column_stack([table[name].to_numpy() for name in names]).astype(np.float32) for names in columns]
     places = [table[i.name].to_numpy().astype(np.int32).reshape(-1, 1) for i in encoder.indexed]
-    return (*matrix, *places), table[encoder.label_columns[True]].to_numpy().astype(np.float32).reshape(-1, 1)
+    return (*floats, *places), table[encoder.label_columns[True]].to_numpy().astype(np.float32).reshape(-1, 1)
 
 
 def batches(rows: Arrays, settings: TrainSettings) -> tf.data.Dataset:

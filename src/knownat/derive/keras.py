@@ -86,12 +86,16 @@ def inputs(encoder: Encoder) -> dict[str, keras.KerasTensor]:
 
 
 def encoded(encoder: Encoder, raw: dict[str, keras.KerasTensor]) -> list[keras.KerasTensor]:
-    """What the trained core reads: the matrix of the float columns (if any), then the places of each indexed input."""
+    """What the trained core reads: the numbers and the one-hot columns (if any), then the places of each indexed input."""
     tensors = {i.name: _encode(i, raw[i.name]) for i in encoder.inputs}
-    places = [tensors.pop(i.name) for i in encoder.indexed]
-    floats = list(tensors.values())
-    matrix = [keras.layers.Concatenate(name="matrix")(floats)] if len(floats) > 1 else floats
-    return [*matrix, *places]
+    numbers = [tensors[i.name] for i in encoder.inputs if isinstance(i, Number)]
+    one_hot = [tensors[i.name] for i in encoder.inputs if isinstance(i, Category) and i.kind == "one_hot"]
+    floats = [_joined(name, parts) for name, parts in (("numbers", numbers), ("one_hot", one_hot)) if parts]
+    return [*floats, *(tensors[i.name] for i in encoder.indexed)]
+
+
+def _joined(name: str, parts: list[keras.KerasTensor]) -> keras.KerasTensor:
+    return keras.layers.Concatenate(name=name)(parts) if len(parts) > 1 else parts[0]
 
 
 def _encode(feature: EncodedInput, raw: keras.KerasTensor) -> keras.KerasTensor:

@@ -132,10 +132,11 @@ def drawn(evidence: Evidence) -> list[tuple[str, str, Markup]]:
 
 
 def score_row(metric: Metric, scores: Mapping[str, Any]) -> tuple[Metric, list[str]]:
-    """The metric on validation and test, and on test for whoever always says the more frequent label."""
+    """The metric on validation and test, and on test for the peer and for whoever always says the more frequent label."""
     numbers = [
         scores["validation"].get(metric.key),
         scores["test"].get(metric.key),
+        scores["test"]["peer"].get(metric.key),
         scores["test"]["majority"].get(metric.key),
     ]
     write = share if metric.is_share else score

@@ -19,7 +19,8 @@ from knownat.files import write_json, write_text
 from knownat.gates import data_of, require
 from knownat.params import Params
 from knownat.parquet import content_hash, read
-from knownat.scores import Points, plots, scores
+from knownat.peer import foretold_by_peer
+from knownat.scores import Points, peer_scores, plots, scores
 from knownat.splits import SPLITS, Split, refuse_unusable, rows_of
 
 SCORED: tuple[Split, ...] = ("validation", "test")
@@ -34,8 +35,11 @@ def main() -> Counts:
     for split in SCORED:
         refuse_unusable(split, splits[split][encoder.label])
     labels = {split: np.array(splits[split][encoder.label].to_pylist(), dtype=np.bool_) for split in SCORED}
-    probabilities = foretold({split: splits[split] for split in SCORED}, encoder)
-    found = {split: scores(labels[split], probabilities[split]) for split in SCORED}
+    scored = {split: splits[split] for split in SCORED}
+    probabilities, peers = foretold(scored, encoder), foretold_by_peer(splits["train"], scored, encoder)
+    found = {
+        split: {**scores(labels[split], probabilities[split]), "peer": peer_scores(labels[split], peers[split])} for split in SCORED
+    }
     hashes = {path.as_posix(): content_hash(path) for path in (paths.TRAINING_SET, paths.ENCODER, paths.MODEL)}
     counts = {split: rows.num_rows for split, rows in splits.items()}
     write_json(paths.METRICS, found)

@@ -23,10 +23,10 @@ def main() -> Counts:
     # here, so that a refusal does not wait for TensorFlow
     from knownat.curves import Curves
     from knownat.network import whole
-    from knownat.training import trained
+    from knownat.training import calibrated, trained
 
     core, losses = trained(train, validation, encoder, settings, [Curves(paths.CURVES, settings.epochs)])
-    save(whole(encoder, core), paths.MODEL)
+    save(whole(encoder, core, calibrated(core, validation, encoder, settings)), paths.MODEL)
     return {"rows": train.num_rows, "epochs": len(losses), "validation_loss": round(min(losses), 6)}
 
 
