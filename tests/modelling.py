@@ -54,7 +54,7 @@ spark: {{master: "local[2]"}}
 encode: {{basket__price: log, basket__stars: index, basket__weekday: one_hot, basket__shop: index{encode}}}
 train:
   {{batch_size: 64, learning_rate: 0.01, epochs: 3, patience: 2, seed: 1,
-    layers: [8], embedding: 2, dropout: 0.1, l2: 0.001}}
+    layers: [8], embedding: 2, dropout: 0.1, category_dropout: 0.1, l2: 0.001}}
 """
 COLOURS = ["red", "grün", 'a "b", c.d=`e`', "東京 🎈", None, ""]
 TYPES = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}

@@ -44,10 +44,11 @@ def layers_of(encoder: Encoder, table: pa.Table) -> list[np.ndarray]:
 def test_layers_encode_every_row_as_spark_did(encoder_and_matrix: tuple[Encoder, pa.Table]) -> None:
     """Nulls, empty and unseen words, words beyond ASCII, constants and features without a value included."""
     encoder, matrix = encoder_and_matrix
-    floats, *places = layers_of(encoder, training_set())
-    spark_floats = np.column_stack([matrix[name].to_numpy() for name in encoder.float_columns])
-    assert floats.shape == spark_floats.shape
-    np.testing.assert_allclose(floats, spark_floats, rtol=1e-5, atol=0)
+    numbers, one_hot, *places = layers_of(encoder, training_set())
+    for found, columns in ((numbers, encoder.number_columns), (one_hot, encoder.one_hot_columns)):
+        by_spark = np.column_stack([matrix[name].to_numpy() for name in columns])
+        assert found.shape == by_spark.shape
+        np.testing.assert_allclose(found, by_spark, rtol=1e-5, atol=0)
     for feature, place in zip(encoder.indexed, places, strict=True):
         assert (place[:, 0] == matrix[feature.name].to_numpy()).all(), feature.name
 
@@ -75,8 +76,10 @@ def test_what_is_no_number_is_missing(encoder_and_matrix: tuple[Encoder, pa.Tabl
     rows = training_set().slice(0, 2)
     for name, values in odd.items():
         rows = rows.set_column(rows.column_names.index(name), name, pa.array(values, pa.float64(), from_pandas=False))
-    floats, stars, _ = layers_of(encoder, rows.set_column(rows.column_names.index("basket__stars"), "basket__stars", [[1.5, 3.0]]))
-    found = dict(zip(encoder.float_columns, floats.T, strict=True))
+    numbers, _, stars, _ = layers_of(
+        encoder, rows.set_column(rows.column_names.index("basket__stars"), "basket__stars", [[1.5, 3.0]])
+    )
+    found = dict(zip(encoder.number_columns, numbers.T, strict=True))
     for name in odd:
         assert found[name].tolist() == [0, 0]
         assert found[f"{name}__missing"].tolist() == [1, 1]

@@ -81,7 +81,7 @@ def test_the_matrix_has_no_gap(result: tuple[Encoder, pa.Table]) -> None:
     """Neither nulls, constants, features without any value nor unseen words leave a NaN or a null."""
     encoder, matrix = result
     assert matrix.column_names[:5] == ["event_timestamp", "order_id", "split", *encoder.label_columns]
-    for name in [*encoder.float_columns, *(i.name for i in encoder.indexed)]:
+    for name in [*encoder.number_columns, *encoder.one_hot_columns, *(i.name for i in encoder.indexed)]:
         assert matrix[name].null_count == 0
         assert np.isfinite(matrix[name].to_numpy()).all(), name
 

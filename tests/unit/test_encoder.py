@@ -48,12 +48,8 @@ def test_a_kind_that_does_not_fit_the_dtype_is_refused(name: str, kind: str) -> 
 def test_columns_are_named_after_input_and_value() -> None:
     """The matrix: numbers with their indicator, one column a word and one for the rest; indexes stand apart."""
     encoder = Encoder(service="early", label="is_kept", inputs=[PRICE, SHOP, COLOUR])
-    assert encoder.float_columns == [
-        "basket__price",
-        "basket__price__missing",
-        "basket__colour=red",
-        "basket__colour__other",
-    ]
+    assert encoder.number_columns == ["basket__price", "basket__price__missing"]
+    assert encoder.one_hot_columns == ["basket__colour=red", "basket__colour__other"]
     assert [i.name for i in encoder.indexed] == ["basket__shop"]
     assert encoder.label_columns == ["is_kept=false", "is_kept=true"]
 

@@ -71,11 +71,12 @@ def model_file(folder: Path) -> None:
     import keras
 
     from knownat.canonical import save
+    from knownat.calibration import Calibration
     from knownat.network import core, whole
 
     keras.utils.set_random_seed(3)
     settings = Params.load(folder / "params.yaml").train
-    save(whole(ENCODER, core(ENCODER, settings)), folder / paths.MODEL)
+    save(whole(ENCODER, core(ENCODER, settings), Calibration()), folder / paths.MODEL)
 
 
 def evaluated(folder: Path, monkeypatch: pytest.MonkeyPatch, **columns: Any) -> None:

@@ -85,9 +85,11 @@ def test_the_model_foretells_from_raw_values_by_name(folder: Path) -> None:
     model = load(folder / paths.MODEL, ENCODER)
     rows, matrix = training_set(), pq.read_table(folder / paths.ENCODED)
     found = predict(model, ENCODER, {i.name: rows[i.name].to_pylist() for i in ENCODER.inputs})
-    floats = np.column_stack([matrix[name].to_numpy() for name in ENCODER.float_columns])
+    numbers = np.column_stack([matrix[name].to_numpy() for name in ENCODER.number_columns])
     places = matrix["basket__shop"].to_numpy().reshape(-1, 1)
-    expected = model.get_layer("core").predict_on_batch([floats, places])[:, 0]
+    logits = model.get_layer("core").predict_on_batch([numbers, places])[:, 0]
+    calibration = model.get_layer("calibration")
+    expected = 1 / (1 + np.exp(-(calibration.scale * logits + calibration.offset)))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert found.min() < found.max()
 
