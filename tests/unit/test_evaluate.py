@@ -70,8 +70,8 @@ def model_file(folder: Path) -> None:
     """A network with drawn weights: what it says does not matter here."""
     import keras
 
-    from knownat.canonical import save
     from knownat.calibration import Calibration
+    from knownat.canonical import save
     from knownat.network import core, whole
 
     keras.utils.set_random_seed(3)
