@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
-from typing import Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from knownat.declaration import Declaration, ModelInput, Service
-from knownat.encoder import Encoder
+from knownat.encoder import Category, Encoder
 from knownat.params import Params
+from knownat.plots import Points
 from knownat.splits import Split
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# rows, first and last event
+Period = tuple[int, datetime | None, datetime | None]
 
 COLUMNS = ("auc", "accuracy", "pr_auc", "log_loss", "brier", "calibration_error")
 
@@ -18,8 +28,9 @@ def card(
     declaration: Declaration,
     encoder: Encoder,
     params: Params,
-    rows: Mapping[Split, int],
+    periods: Mapping[Split, Period],
     scores: Mapping[Split, Any],
+    slices: Points,
     hashes: Mapping[str, str],
 ) -> str:
     """The same content gives the same text: no date, no commit."""
@@ -29,15 +40,21 @@ def card(
         f"# Model card: {encoder.service}",
         service.description,
         f"It foretells **{label.name}** as of **{service.as_of}**. {label.description}".strip(),
+        f"Lineage id: `{lineage_id(params, hashes)}`",
         "## Scores",
         _table(["split", "rows", *COLUMNS], _score_rows(scores)),
-        "Peer: gradient boosting on the same rows and features, with scikit-learn's defaults."
-        " Majority: always the more frequent label of the split, with that label's share as the probability.",
+        "In brackets, the 95 % bootstrap interval: 1,000 draws of the rows. Peer: gradient boosting on the same rows and"
+        " features, with scikit-learn's defaults. Majority: always the more frequent label of the split, with that label's"
+        " share as the probability.",
+        _lead(scores["test"]["lead"]),
+        *_slices(slices),
+        "## Limits",
+        "\n".join(f"- {limit}" for limit in _limits(declaration, encoder, params, periods)),
+        *_waivers(service),
         "## Inputs",
         _table(["input", "dtype", "enters as", "description"], _input_rows(declaration, encoder)),
-        *_waivers(service),
         "## Training",
-        _table(["split", "rows"], [[name, str(count)] for name, count in rows.items()]),
+        _table(["split", "rows", "first event", "last event"], [[name, *_told(found)] for name, found in periods.items()]),
         _table(["parameter", "value"], [[name, "none" if value is None else str(value)] for name, value in training.items()]),
         "## Made from",
         _table(["file", "sha256"], [[name, f"`{value}`"] for name, value in hashes.items()]),
@@ -45,13 +62,73 @@ def card(
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def period(rows: pa.Table) -> Period:
+    """How many rows a split has, and its first and last event."""
+    import pyarrow.compute as pc
+
+    ends = pc.min_max(rows["event_timestamp"]).as_py()
+    return rows.num_rows, ends["min"], ends["max"]
+
+
+def lineage_id(params: Params, hashes: Mapping[str, str]) -> str:
+    """What the model is made of, as one sha256: the contents that `hashes` names, and how it was trained."""
+    content = {"files": dict(hashes), "train": params.train.model_dump(mode="json")}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _told(found: Period) -> list[str]:
+    rows, first, last = found
+    return [str(rows), *(f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "" for moment in (first, last))]
+
+
 def _score_rows(scores: Mapping[Split, Any]) -> list[list[str]]:
     rows = []
     for split, found in scores.items():
-        rows.append([split, str(found["rows"]), *(f"{found[name]:.4f}" for name in COLUMNS)])
+        rows.append([split, str(found["rows"]), *(_with_interval(found, name) for name in COLUMNS)])
         for other in ("peer", "majority"):
             rows.append([f"{split}, {other}", "", *(f"{found[other][n]:.4f}" if n in found[other] else "" for n in COLUMNS)])
     return rows
+
+
+def _with_interval(found: Mapping[str, Any], name: str) -> str:
+    ends = found["intervals"].get(name)
+    return f"{found[name]:.4f}" + (f" [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else "")
+
+
+def _lead(lead: Mapping[str, Any]) -> str:
+    low, high = lead["interval"]
+    return f"On test, its AUC less the peer's is {lead['auc']:+.4f}, with a paired 95 % interval from {low:+.4f} to {high:+.4f}."
+
+
+def _slices(slices: Points) -> list[str]:
+    """The scores by the declared inputs' values, the worst first; nothing where there are none."""
+    if not slices:
+        return []
+    names = ("rows", "label_rate", "auc", "auc_low", "auc_high", "log_loss", "accuracy")
+    worst_first = sorted(slices, key=lambda row: (row["input"], row["auc"]))
+    rows = [[f"`{row['input']}`", row["value"], *(_number(row[name]) for name in names)] for row in worst_first]
+    return ["## Slices of test, the worst first", _table(["input", "value", *names], rows)]
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
+
+
+def _limits(declaration: Declaration, encoder: Encoder, params: Params, periods: Mapping[Split, Period]) -> list[str]:
+    """What follows from how it was made, and must be known by whoever uses it."""
+    _, _, last_learned = periods["validation"]
+    _, _, last_judged = periods["test"]
+    words = [i.name for i in encoder.inputs if isinstance(i, Category)]
+    filters = params.preprocess.filters
+    return [
+        f"It answers as of `{declaration.service(encoder.service).as_of}`; at any other moment its inputs mean something else.",
+        f"It has seen nothing later than {last_learned:%Y-%m-%d} and was judged up to {last_judged:%Y-%m-%d}; after that, nobody knows.",
+        f"It was made on rows that pass the filters {', '.join(filters)}; of others it knows nothing."
+        if filters
+        else "No row was filtered out.",
+        *([f"A value that train did not hold counts as unseen, of: {', '.join(f'`{name}`' for name in words)}."] if words else []),
+        "It tells what goes with the outcome, not what causes it: changing an input to please it changes nothing.",
+    ]
 
 
 def _input_rows(declaration: Declaration, encoder: Encoder) -> list[list[str]]:

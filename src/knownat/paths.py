@@ -21,8 +21,9 @@ ENCODER = Path("models/encoder.json")
 MODEL = Path("models/model.keras")
 CURVES = Path("metrics/training")
 METRICS = Path("metrics/scores.json")
+EVALUATION = Path("metrics/evaluation.json")
 PLOTS = Path("plots")
-CARD = Path("models/card.md")
+CARD = Path("models/model_card.md")
 REPORT = Path("report")
 REPORT_PAGE = REPORT / "index.html"
 

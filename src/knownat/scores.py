@@ -1,23 +1,23 @@
-"""How well probabilities foretell labels: the scores, and the points of the plots."""
+"""How well probabilities foretell labels, in numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
+from knownat.intervals import drawn_aucs, drawn_means, interval
+
 THRESHOLD = 0.5
 BINS = 10
 # numpy's vector instructions differ between CPUs in the last bits
 DIGITS = 6
-MOST_POINTS = 300
 
 Labels = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-Points = Sequence[Mapping[str, float | str]]
 
 
 def scores(labels: Labels, probabilities: Floats) -> dict[str, Any]:
@@ -25,17 +25,17 @@ def scores(labels: Labels, probabilities: Floats) -> dict[str, Any]:
     rate = float(labels.mean())
     constant = np.full(len(labels), rate)
     return {
-        "auc": _rounded(metrics.roc_auc_score(labels, probabilities)),
-        "accuracy": _rounded(metrics.accuracy_score(labels, probabilities >= THRESHOLD)),
-        "pr_auc": _rounded(metrics.average_precision_score(labels, probabilities)),
-        "log_loss": _rounded(metrics.log_loss(labels, probabilities)),
-        "brier": _rounded(metrics.brier_score_loss(labels, probabilities)),
-        "calibration_error": _rounded(calibration_error(labels, probabilities)),
+        "auc": rounded(metrics.roc_auc_score(labels, probabilities)),
+        "accuracy": rounded(metrics.accuracy_score(labels, probabilities >= THRESHOLD)),
+        "pr_auc": rounded(metrics.average_precision_score(labels, probabilities)),
+        "log_loss": rounded(metrics.log_loss(labels, probabilities)),
+        "brier": rounded(metrics.brier_score_loss(labels, probabilities)),
+        "calibration_error": rounded(calibration_error(labels, probabilities)),
         "majority": {
-            "accuracy": _rounded(max(rate, 1 - rate)),
-            "log_loss": _rounded(metrics.log_loss(labels, constant)),
+            "accuracy": rounded(max(rate, 1 - rate)),
+            "log_loss": rounded(metrics.log_loss(labels, constant)),
         },
-        "label_rate": _rounded(rate),
+        "label_rate": rounded(rate),
         "rows": len(labels),
     }
 
@@ -46,40 +46,65 @@ def peer_scores(labels: Labels, probabilities: Floats) -> dict[str, float]:
     return {name: found[name] for name in ("auc", "accuracy", "pr_auc", "log_loss", "brier", "calibration_error")}
 
 
+def log_loss(labels: Labels, probabilities: Floats) -> Floats:
+    """Each row's surprise, in nats; a probability of exactly 0 or 1 counts as one next to it."""
+    likely = np.clip(np.where(labels, probabilities, 1 - probabilities), np.finfo(np.float64).eps, 1)
+    return -np.log(likely)
+
+
+def compared(labels: Labels, probabilities: Floats, peer: Floats) -> dict[str, Any]:
+    """95 % bootstrap intervals of the scores, and of the AUC's lead over the peer's, on the same draws of rows."""
+    aucs = drawn_aucs(labels, {"model": probabilities, "peer": peer})
+    means = drawn_means(
+        {
+            "accuracy": ((probabilities >= THRESHOLD) == labels).astype(np.float64),
+            "log_loss": log_loss(labels, probabilities),
+            "brier": (probabilities - labels) ** 2,
+        }
+    )
+    lead = metrics.roc_auc_score(labels, probabilities) - metrics.roc_auc_score(labels, peer)
+    return {
+        "intervals": {name: _interval(values) for name, values in ({"auc": aucs["model"]} | means).items()},
+        "lead": {"auc": rounded(lead), "interval": _interval(aucs["model"] - aucs["peer"])},
+    }
+
+
+def _interval(values: Floats) -> list[float]:
+    return [rounded(end) for end in interval(values)]
+
+
+def headline(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Of all that was measured, what stands side by side in a table of experiments."""
+    test, validation = found["test"], found["validation"]
+    low, high = test["intervals"]["auc"]
+    return {
+        "test": {
+            "auc": test["auc"],
+            "auc_low": low,
+            "auc_high": high,
+            "accuracy": test["accuracy"],
+            "log_loss": test["log_loss"],
+            "calibration_error": test["calibration_error"],
+            "rows": test["rows"],
+            "peer": {"auc": test["peer"]["auc"]},
+            "majority": {"accuracy": test["majority"]["accuracy"]},
+        },
+        "validation": {"auc": validation["auc"], "log_loss": validation["log_loss"]},
+    }
+
+
 def calibration_error(labels: Labels, probabilities: Floats) -> float:
     """Expected calibration error (Naeini et al. 2015) over ten bins of equal width."""
-    gaps = [abs(foretold - seen) * rows for foretold, seen, rows in _bins(labels, probabilities)]
+    gaps = [abs(foretold - seen) * rows for foretold, seen, rows in bins(labels, probabilities)]
     return sum(gaps) / len(labels)
 
 
-def _bins(labels: Labels, probabilities: Floats) -> list[tuple[float, float, int]]:
+def bins(labels: Labels, probabilities: Floats) -> list[tuple[float, float, int]]:
     """Mean probability, share of true labels and rows of each bin that has rows."""
     places = np.minimum((probabilities * BINS).astype(np.int64), BINS - 1)
     inside = [places == place for place in range(BINS)]
     return [(float(probabilities[i].mean()), float(labels[i].mean()), int(i.sum())) for i in inside if i.any()]
 
 
-def plots(labels: Labels, probabilities: Floats) -> dict[str, Points]:
-    """Name → points of each curve, and actual beside predicted of each row for the confusion matrix."""
-    false_positive, true_positive, _ = metrics.roc_curve(labels, probabilities)
-    precision, recall, _ = metrics.precision_recall_curve(labels, probabilities)
-    bins = _bins(labels, probabilities)
-    predicted = probabilities >= THRESHOLD
-    pairs = zip(labels.tolist(), predicted.tolist(), strict=True)
-    return {
-        "roc": _points(false_positive_rate=false_positive, true_positive_rate=true_positive),
-        "precision_recall": _points(recall=recall[::-1], precision=precision[::-1]),
-        "calibration": _points(predicted=np.array([b[0] for b in bins]), actual=np.array([b[1] for b in bins])),
-        "confusion": [{"actual": str(a).lower(), "predicted": str(p).lower()} for a, p in pairs],
-    }
-
-
-def _points(**columns: Floats) -> Points:
-    """Rows of a plot, evenly thinned, first and last kept."""
-    length = len(next(iter(columns.values())))
-    kept = np.unique(np.linspace(0, length - 1, min(length, MOST_POINTS)).round().astype(np.int64))
-    return [{name: _rounded(values[i]) for name, values in columns.items()} for i in kept.tolist()]
-
-
-def _rounded(value: float) -> float:
+def rounded(value: float) -> float:
     return round(float(value), DIGITS)
