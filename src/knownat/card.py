@@ -122,7 +122,8 @@ def _limits(declaration: Declaration, encoder: Encoder, params: Params, periods:
     filters = params.preprocess.filters
     return [
         f"It answers as of `{declaration.service(encoder.service).as_of}`; at any other moment its inputs mean something else.",
-        f"It has seen nothing later than {last_learned:%Y-%m-%d} and was judged up to {last_judged:%Y-%m-%d}; after that, nobody knows.",
+        f"It has seen nothing later than {last_learned:%Y-%m-%d} and was judged up to {last_judged:%Y-%m-%d};"
+        " after that, nobody knows.",
         f"It was made on rows that pass the filters {', '.join(filters)}; of others it knows nothing."
         if filters
         else "No row was filtered out.",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from knownat.intervals import drawn_aucs, drawn_means, interval
+from knownat.splits import Split
 
 THRESHOLD = 0.5
 BINS = 10
@@ -49,7 +50,8 @@ def peer_scores(labels: Labels, probabilities: Floats) -> dict[str, float]:
 def log_loss(labels: Labels, probabilities: Floats) -> Floats:
     """Each row's surprise, in nats; a probability of exactly 0 or 1 counts as one next to it."""
     likely = np.clip(np.where(labels, probabilities, 1 - probabilities), np.finfo(np.float64).eps, 1)
-    return -np.log(likely)
+    surprise: Floats = -np.log(likely)
+    return surprise
 
 
 def compared(labels: Labels, probabilities: Floats, peer: Floats) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def _interval(values: Floats) -> list[float]:
     return [rounded(end) for end in interval(values)]
 
 
-def headline(found: Mapping[str, Any]) -> dict[str, Any]:
+def headline(found: Mapping[Split, Any]) -> dict[str, Any]:
     """Of all that was measured, what stands side by side in a table of experiments."""
     test, validation = found["test"], found["validation"]
     low, high = test["intervals"]["auc"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CURVES = paths.CURVES / "plots" / "metrics" / "loss"
 LOSSES = {"train": CURVES / "train.tsv", "validation": CURVES / "validation.tsv"}
-PLOTS = ("roc", "precision_recall", "calibration", "confusion")
+PLOTS = ("roc", "roc_peer", "precision_recall", "calibration", "threshold", "confusion", "importance", "slices", "quarters")
 HASHED = {paths.TRAINING_SET: "retrieve", paths.ENCODER: "encode", paths.MODEL: "train"}
 
 Points = list[dict[str, str]]
@@ -66,7 +66,7 @@ def collect() -> Evidence:
         training_set=read(made(paths.TRAINING_SET, "retrieve"), [SPLIT, *inputs]),
         encoder=Encoder.read(paths.ENCODER),
         losses={split: _curve(path) for split, path in LOSSES.items()},
-        scores=_json(paths.METRICS, "evaluate"),
+        scores=_json(paths.EVALUATION, "evaluate"),
         plots={name: _table(paths.PLOTS / f"{name}.csv", "evaluate") for name in PLOTS},
         hashes={path.as_posix(): content_hash(made(path, stage)) for path, stage in HASHED.items()},
         data=_data(declaration, params),
