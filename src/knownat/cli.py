@@ -146,6 +146,29 @@ def gates(markdown: Annotated[bool, typer.Option(help="For a job's summary.")] =
         raise typer.Exit(1)
 
 
+@app.command()
+def promote(
+    check: Annotated[bool, typer.Option("--check", help="Only tell; change nothing.")] = False,
+    uncompared: Annotated[bool, typer.Option("--uncompared", help="Let a champion give way that cannot be judged today.")] = False,
+) -> None:
+    """Make the model the champion (champion.json) if it does no worse than the one before; exits 1, with its reasons, if not."""
+    from knownat.params import Params
+    from knownat.promotion import decide
+
+    decision = decide(Params.load(), paths.CHAMPION, uncompared=uncompared)
+    for line in decision.lines:
+        typer.echo(line)
+    for reason in decision.reasons:
+        typer.echo(f"Not promoted. {reason}", err=True)
+    if decision.reasons:
+        raise typer.Exit(1)
+    if decision.champion and not check:
+        decision.champion.write(paths.CHAMPION)
+        typer.echo(f"Promoted. Commit {paths.CHAMPION} with dvc.lock, and `dvc push`.")
+    elif decision.champion:
+        typer.echo("It would be promoted.")
+
+
 def _moment(option: str, text: str) -> datetime:
     try:
         return in_utc(datetime.fromisoformat(text))

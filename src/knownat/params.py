@@ -136,6 +136,18 @@ class EvaluateSettings(Model):
     slices: list[str] = []
 
 
+class PromoteSettings(Model):
+    """How much worse than the champion a model may be by its AUC, its log loss and the AUC of its worst slice.
+
+    A slice with fewer than `min_slice_rows` is not looked at.
+    """
+
+    max_auc_loss: float = Field(default=0.002, ge=0)
+    max_log_loss_gain: float = Field(default=0.002, ge=0)
+    max_slice_auc_loss: float = Field(default=0.02, ge=0)
+    min_slice_rows: int = Field(default=200, gt=0)
+
+
 class Params(Model):
     sources: dict[Name, Source] = Field(min_length=1)
     service: Name
@@ -147,6 +159,7 @@ class Params(Model):
     encode: dict[str, EncodingKind] = {}
     train: TrainSettings
     evaluate: EvaluateSettings = EvaluateSettings()
+    promote: PromoteSettings = PromoteSettings()
 
     @classmethod
     def load(cls, path: Path = Path("params.yaml")) -> Params:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,8 +34,7 @@ def refuse_unknown(slices: Sequence[str], encoder: Encoder) -> None:
 
 def by_value(rows: pa.Table, name: str, labels: Labels, model: Floats, peer: Floats) -> list[dict[str, Any]]:
     """The scores of each value of an input, by name."""
-    values = pc.fill_null(rows[name].cast(pa.string()), NO_VALUE).to_numpy()
-    return [{"input": name, **row} for row in _parts("value", values, labels, model, peer)]
+    return [{"input": name, **row} for row in _scored("value", values_of(rows, name), labels, model, peer)]
 
 
 def by_quarter(rows: pa.Table, labels: Labels, model: Floats, peer: Floats) -> list[dict[str, Any]]:
@@ -44,16 +43,24 @@ def by_quarter(rows: pa.Table, labels: Labels, model: Floats, peer: Floats) -> l
     quarters = [
         f"{year} Q{quarter}" for year, quarter in zip(pc.year(times).to_pylist(), pc.quarter(times).to_pylist(), strict=True)
     ]
-    return _parts("quarter", np.array(quarters, dtype=object), labels, model, peer)
+    return _scored("quarter", np.array(quarters, dtype=object), labels, model, peer)
 
 
-def _parts(key: str, values: NDArray[Any], labels: Labels, model: Floats, peer: Floats) -> list[dict[str, Any]]:
-    found = []
+def values_of(rows: pa.Table, name: str) -> NDArray[Any]:
+    """An input's values as text."""
+    return np.asarray(pc.fill_null(rows[name].cast(pa.string()), NO_VALUE).to_numpy())
+
+
+def parts(values: NDArray[Any], labels: Labels, least: int = LEAST_ROWS) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    """Each value that has enough rows and both labels, by name, and which rows are its."""
     for value in sorted(set(values.tolist())):
         inside = values == value
-        if inside.sum() >= LEAST_ROWS and 0 < labels[inside].mean() < 1:
-            found.append({key: value, **_scores(labels[inside], model[inside], peer[inside])})
-    return found
+        if inside.sum() >= least and 0 < labels[inside].mean() < 1:
+            yield value, inside
+
+
+def _scored(key: str, values: NDArray[Any], labels: Labels, model: Floats, peer: Floats) -> list[dict[str, Any]]:
+    return [{key: v, **_scores(labels[rows], model[rows], peer[rows])} for v, rows in parts(values, labels)]
 
 
 def _scores(labels: Labels, model: Floats, peer: Floats) -> dict[str, Any]:
