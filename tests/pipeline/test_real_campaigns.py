@@ -37,7 +37,8 @@ def real(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Itera
     (folder / "params.yaml").write_text(text)
     services = folder / "feature_repo" / "services.yaml"
     text = services.read_text().replace("views: [campaign, category_history", "views: [campaign, outcome, category_history", 1)
-    waivers = "{outcome__backers: It shows that it is null, outcome__pledged_usd: It shows that it is null}"
+    names = ("backers", "pledged_usd", "pledged_to_goal")
+    waivers = f"{{{', '.join(f'outcome__{name}: It shows that it is null' for name in names)}}}"
     text = text.replace("as_of: launched_at\n", f"as_of: launched_at\n  waivers: {waivers}\n", 1)
     services.write_text(text)
     before = Path.cwd()
