@@ -37,6 +37,7 @@ DECLARATION: dict[str, Any] = {
                 "constant": {"dtype": "float64"},
                 "unknown": {"dtype": "float64"},
                 "unsaid": {"dtype": "string"},
+                "note": {"dtype": "string"},
             },
         },
         "aftermath": {"entity": "order", "known_at": "ended_at", "features": {"calls": {"dtype": "int64"}}},
@@ -51,12 +52,13 @@ sources: {{orders: {{uri: orders.csv, observed_at: 2020-01-01}}}}
 service: early
 split: {{validation_from: 2019-06-01, test_from: 2019-09-01}}
 spark: {{master: "local[2]"}}
-encode: {{basket__price: log, basket__stars: index, basket__weekday: one_hot, basket__shop: index{encode}}}
+encode: {{basket__price: log, basket__stars: index, basket__weekday: one_hot, basket__shop: index, basket__note: words{encode}}}
 train:
   {{batch_size: 64, learning_rate: 0.01, epochs: 3, patience: 2, seed: 1,
     layers: [8], embedding: 2, dropout: 0.1, category_dropout: 0.1, l2: 0.001}}
 """
 COLOURS = ["red", "grün", 'a "b", c.d=`e`', "東京 🎈", None, ""]
+NOTES = ["Please hurry!", "a gift: for Zoë's 東京 trip", "GIFT", "", None, "no hurry, please", "!?"]
 TYPES = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
 
 
@@ -86,6 +88,7 @@ def training_set(rows: int = 400, **columns: list[Any]) -> pa.Table:
         "basket__constant": [0.1] * (rows - 1) + [7.0],
         "basket__unknown": [None] * (rows - 1) + [3.0],
         "basket__unsaid": [None] * (rows - 1) + ["said"],
+        "basket__note": [NOTES[n] for n in rng.integers(0, len(NOTES), rows)],
     }
     dtypes = {i.name: TYPES[i.feature.dtype] for i in declaration().inputs("early")}
     time = {"event_timestamp": pa.timestamp("us", tz="UTC")}

@@ -13,9 +13,12 @@ from knownat.declaration import Declaration, FeatureDtype, Model
 from knownat.errors import KnownatError
 from knownat.params import EncodingKind
 
+# how many words of a text are read
+LENGTH = 20
+
 NumberKind = Literal["scale", "log", "flag"]
 CategoryKind = Literal["index", "one_hot"]
-Kind = Literal["scale", "log", "flag", "index", "one_hot"]
+Kind = Literal["scale", "log", "flag", "index", "one_hot", "words"]
 
 Plan = Mapping[str, tuple[FeatureDtype, Kind]]
 
@@ -23,7 +26,7 @@ DEFAULTS: dict[FeatureDtype, Kind] = {"float64": "scale", "int64": "scale", "str
 ALLOWED: dict[FeatureDtype, tuple[EncodingKind, ...]] = {
     "float64": ("scale", "log"),
     "int64": ("scale", "log", "index", "one_hot"),
-    "string": ("index", "one_hot"),
+    "string": ("index", "one_hot", "words"),
     "bool": ("scale",),
 }
 LABELS = ("false", "true")
@@ -71,7 +74,24 @@ class Category(Model):
         return [*(f"{self.name}={word}" for word in self.vocabulary), f"{self.name}__other"]
 
 
-EncodedInput = Annotated[Number | Category, Field(discriminator="kind")]
+class Text(Model):
+    """A text as its first words, each by its place in the vocabulary from 1 on; 0 for an unseen word and for none."""
+
+    name: str
+    dtype: Literal["string"]
+    kind: Literal["words"]
+    vocabulary: list[str]
+
+    @property
+    def size(self) -> int:
+        return len(self.vocabulary) + 1
+
+    @property
+    def columns(self) -> list[str]:
+        return [f"{self.name}[{place}]" for place in range(LENGTH)]
+
+
+EncodedInput = Annotated[Number | Category | Text, Field(discriminator="kind")]
 
 
 class Encoder(Model):
@@ -92,9 +112,10 @@ class Encoder(Model):
         return [f"{self.label}={value}" for value in LABELS]
 
     @property
-    def indexed(self) -> list[Category]:
-        """The inputs that the model embeds itself."""
-        return [i for i in self.inputs if isinstance(i, Category) and i.kind == "index"]
+    def embedded(self) -> list[Category | Text]:
+        """The inputs of which the model reads places: those by index, then the texts."""
+        indexed = [i for i in self.inputs if isinstance(i, Category) and i.kind == "index"]
+        return [*indexed, *(i for i in self.inputs if isinstance(i, Text))]
 
     @property
     def number_columns(self) -> list[str]:

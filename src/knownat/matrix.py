@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from knownat.derive.spark_ml import LABEL, SCALED, Fitted, hot, indexed
-from knownat.encoder import LABELS, Category, Number
+from knownat.encoder import LABELS, Category, Number, Text
+from knownat.words import places
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,6 +40,7 @@ def _outputs(fitted: Fitted) -> list[Column]:
         *(vector_to_array(F.col(column), "float32").alias(column) for column in vectors),
         *(F.col(column).cast("int").alias(column) for column in indexed(layout.columns("index"))),
         *(F.col(column).cast("float").alias(column) for column in layout.columns("flag")),
+        *(F.col(column) for column in layout.columns("words")),
     ]
 
 
@@ -54,7 +56,9 @@ def _named(table: pa.Table, fitted: Fitted, others: tuple[str, ...]) -> pa.Table
     columns |= dict(zip(encoder.label_columns, label, strict=False))
     for feature in encoder.inputs:
         column = layout.column(feature.name)
-        if isinstance(feature, Category):
+        if isinstance(feature, Text):
+            parts = list(places(table[column], feature.vocabulary).T.copy())
+        elif isinstance(feature, Category):
             is_index = feature.kind == "index"
             parts = [table[f"{column}_index"]] if is_index else _vectors(table, f"{column}_hot", feature.size)
         else:

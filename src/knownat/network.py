@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import keras
 
 from knownat.calibration import Calibration
-from knownat.encoder import Category, Encoder
+from knownat.derive.keras import MeanVector
+from knownat.encoder import Category, Encoder, Text
 from knownat.params import TrainSettings
 
 
@@ -20,8 +21,9 @@ def core(encoder: Encoder, settings: TrainSettings) -> keras.Model:
     l2 = keras.regularizers.L2(settings.l2)
     numbers = _floats("numbers", len(encoder.number_columns))
     one_hot = _floats("one_hot", len(encoder.one_hot_columns))
-    places = [keras.Input((1,), name=f"place_{number}", dtype="int32") for number, _ in enumerate(encoder.indexed)]
-    vectors = [_vector(number, *pair, settings) for number, pair in enumerate(zip(encoder.indexed, places, strict=True))]
+    # by number, not by name: a name must not change what is trained
+    places = [keras.Input((len(i.columns),), name=f"place_{n}", dtype="int32") for n, i in enumerate(encoder.embedded)]
+    vectors = [_vector(n, i, places[n], settings) for n, i in enumerate(encoder.embedded)]
     categories = [*one_hot, *vectors]
     dropped = keras.layers.Dropout(settings.category_dropout, name="dropped_categories")
     hidden = _joined("deep", [*numbers, *([dropped(_joined("categories", categories))] if categories else [])])
@@ -47,14 +49,15 @@ def _floats(name: str, width: int) -> list[keras.KerasTensor]:
     return [keras.Input((width,), name=name)] if width else []
 
 
-def _vector(number: int, feature: Category, place: keras.KerasTensor, settings: TrainSettings) -> keras.KerasTensor:
-    # by number, not by name: a name must not change what is trained
+def _vector(number: int, feature: Category | Text, place: keras.KerasTensor, settings: TrainSettings) -> keras.KerasTensor:
     vectors = keras.layers.Embedding(
         feature.size,
         settings.embedding,
         embeddings_regularizer=keras.regularizers.L2(settings.l2),
         name=f"embedding_{number}",
     )(place)
+    if isinstance(feature, Text):
+        return MeanVector(name=f"mean_{number}")(vectors, place)
     return keras.layers.Flatten(name=f"flat_{number}")(vectors)
 
 

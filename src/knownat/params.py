@@ -12,7 +12,7 @@ from knownat.declaration import Model, Name, Span, in_utc, span
 from knownat.errors import KnownatError
 from knownat.loading import read_yaml, validated
 
-EncodingKind = Literal["scale", "log", "index", "one_hot"]
+EncodingKind = Literal["scale", "log", "index", "one_hot", "words"]
 
 
 def _utc(value: object) -> object:

@@ -76,7 +76,7 @@ def arrays(table: pa.Table, encoder: Encoder) -> Arrays:
     """What the core reads, in its order, and the label as a column of 0 and 1."""
     columns = [names for names in (encoder.number_columns, encoder.one_hot_columns) if names]
     floats = [np.column_stack([table[name].to_numpy() for name in names]).astype(np.float32) for names in columns]
-    places = [table[i.name].to_numpy().astype(np.int32).reshape(-1, 1) for i in encoder.indexed]
+    places = [np.column_stack([table[name].to_numpy() for name in i.columns]).astype(np.int32) for i in encoder.embedded]
     return (*floats, *places), table[encoder.label_columns[True]].to_numpy().astype(np.float32).reshape(-1, 1)
 
 

@@ -49,8 +49,8 @@ def test_layers_encode_every_row_as_spark_did(encoder_and_matrix: tuple[Encoder,
         by_spark = np.column_stack([matrix[name].to_numpy() for name in columns])
         assert found.shape == by_spark.shape
         np.testing.assert_allclose(found, by_spark, rtol=1e-5, atol=0)
-    for feature, place in zip(encoder.indexed, places, strict=True):
-        assert (place[:, 0] == matrix[feature.name].to_numpy()).all(), feature.name
+    for feature, place in zip(encoder.embedded, places, strict=True):
+        assert (place == np.column_stack([matrix[name].to_numpy() for name in feature.columns])).all(), feature.name
 
 
 def test_layers_survive_a_model_file(encoder_and_matrix: tuple[Encoder, pa.Table], tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_what_is_no_number_is_missing(encoder_and_matrix: tuple[Encoder, pa.Tabl
     rows = training_set().slice(0, 2)
     for name, values in odd.items():
         rows = rows.set_column(rows.column_names.index(name), name, pa.array(values, pa.float64(), from_pandas=False))
-    numbers, _, stars, _ = layers_of(
+    numbers, _, stars, *_ = layers_of(
         encoder, rows.set_column(rows.column_names.index("basket__stars"), "basket__stars", [[1.5, 3.0]])
     )
     found = dict(zip(encoder.number_columns, numbers.T, strict=True))

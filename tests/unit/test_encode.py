@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from knownat import paths
-from knownat.encoder import Category, Encoder, Number
+from knownat.encoder import Category, Encoder, Number, Text
 from knownat.errors import KnownatError
 from knownat.stages import encode
 from tests.modelling import passed, project, training_set
@@ -81,7 +81,7 @@ def test_the_matrix_has_no_gap(result: tuple[Encoder, pa.Table]) -> None:
     """Neither nulls, constants, features without any value nor unseen words leave a NaN or a null."""
     encoder, matrix = result
     assert matrix.column_names[:5] == ["event_timestamp", "order_id", "split", *encoder.label_columns]
-    for name in [*encoder.number_columns, *encoder.one_hot_columns, *(i.name for i in encoder.indexed)]:
+    for name in [*encoder.number_columns, *encoder.one_hot_columns, *(name for i in encoder.embedded for name in i.columns)]:
         assert matrix[name].null_count == 0
         assert np.isfinite(matrix[name].to_numpy()).all(), name
 
@@ -113,6 +113,16 @@ def test_words_are_known_by_the_train_split_alone(result: tuple[Encoder, pa.Tabl
     assert (
         matrix["basket__colour=東京 🎈"].to_numpy() == [w == "東京 🎈" for w in training_set()["basket__colour"].to_pylist()]
     ).all()
+
+
+def test_a_text_is_known_by_the_words_of_the_train_split(result: tuple[Encoder, pa.Table]) -> None:
+    """The most frequent first; a mark is a word, and what is beyond ASCII is part of one."""
+    encoder, matrix = result
+    [note] = [i for i in encoder.inputs if isinstance(i, Text)]
+    assert {"hurry", "please", "gift", "!", ":", "?", "zoë", "東京"} <= set(note.vocabulary)
+    assert "no" in note.vocabulary
+    row = training_set()["basket__note"].to_pylist().index("GIFT")
+    assert [matrix[name][row].as_py() for name in note.columns] == [note.vocabulary.index("gift") + 1] + [0] * 19
 
 
 def test_the_label_has_a_column_for_each_value(result: tuple[Encoder, pa.Table]) -> None:

@@ -50,7 +50,7 @@ def test_columns_are_named_after_input_and_value() -> None:
     encoder = Encoder(service="early", label="is_kept", inputs=[PRICE, SHOP, COLOUR])
     assert encoder.number_columns == ["basket__price", "basket__price__missing"]
     assert encoder.one_hot_columns == ["basket__colour=red", "basket__colour__other"]
-    assert [i.name for i in encoder.indexed] == ["basket__shop"]
+    assert [i.name for i in encoder.embedded] == ["basket__shop"]
     assert encoder.label_columns == ["is_kept=false", "is_kept=true"]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from knownat.encoder import Category, EncodedInput, Encoder, Number
+from knownat.encoder import LENGTH, Category, EncodedInput, Encoder, Number, Text
+from knownat.words import MARKS, SEPARATORS
 
 
 @keras.saving.register_keras_serializable(package="knownat")
@@ -79,6 +80,37 @@ class OneHot(keras.layers.Layer):
         return {**super().get_config(), "size": self.size}
 
 
+@keras.saving.register_keras_serializable(package="knownat")
+class WordPlaces(keras.layers.Layer):
+    """(n, 1) texts → (n, 20) int32, each word's place in the vocabulary from 1 on, 0 for an unseen one and for none."""
+
+    def __init__(self, vocabulary: list[str], **options: Any) -> None:
+        super().__init__(**{**options, "autocast": False})
+        self.vocabulary = list(vocabulary)
+        with tf.init_scope():
+            words = tf.constant(self.vocabulary or [" "])
+            places = tf.lookup.KeyValueTensorInitializer(words, tf.range(1, len(words) + 1))
+            self.table = tf.lookup.StaticHashTable(places, default_value=0)
+
+    def call(self, texts: tf.Tensor) -> tf.Tensor:
+        # without an encoding, lower knows ASCII alone
+        marked = tf.strings.regex_replace(tf.strings.lower(tf.squeeze(texts, axis=1)), MARKS, r" \0 ")
+        words = tf.strings.split(tf.strings.regex_replace(marked, SEPARATORS, " "))
+        return self.table.lookup(words.to_tensor("", shape=[None, LENGTH]))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "vocabulary": self.vocabulary}
+
+
+@keras.saving.register_keras_serializable(package="knownat")
+class MeanVector(keras.layers.Layer):
+    """(n, words, width) vectors and (n, words) places → (n, width), the mean where a place is not 0; zeros if none is."""
+
+    def call(self, vectors: tf.Tensor, places: tf.Tensor) -> tf.Tensor:
+        is_known = tf.cast(places > 0, vectors.dtype)[:, :, tf.newaxis]
+        return tf.reduce_sum(vectors * is_known, axis=1) / tf.maximum(tf.reduce_sum(is_known, axis=1), 1)
+
+
 def inputs(encoder: Encoder) -> dict[str, keras.KerasTensor]:
     """An input for each feature under its own name, in the encoder's order: strings, or numbers as float64."""
     types = {i.name: "string" if i.dtype == "string" else "float64" for i in encoder.inputs}
@@ -86,12 +118,12 @@ def inputs(encoder: Encoder) -> dict[str, keras.KerasTensor]:
 
 
 def encoded(encoder: Encoder, raw: dict[str, keras.KerasTensor]) -> list[keras.KerasTensor]:
-    """What the trained core reads: the numbers and the one-hot columns (if any), then the places of each indexed input."""
+    """What the trained core reads: the numbers and the one-hot columns (if any), then the places of what is embedded."""
     tensors = {i.name: _encode(i, raw[i.name]) for i in encoder.inputs}
     numbers = [tensors[i.name] for i in encoder.inputs if isinstance(i, Number)]
     one_hot = [tensors[i.name] for i in encoder.inputs if isinstance(i, Category) and i.kind == "one_hot"]
     floats = [_joined(name, parts) for name, parts in (("numbers", numbers), ("one_hot", one_hot)) if parts]
-    return [*floats, *(tensors[i.name] for i in encoder.indexed)]
+    return [*floats, *(tensors[i.name] for i in encoder.embedded)]
 
 
 def _joined(name: str, parts: list[keras.KerasTensor]) -> keras.KerasTensor:
@@ -101,6 +133,8 @@ def _joined(name: str, parts: list[keras.KerasTensor]) -> keras.KerasTensor:
 def _encode(feature: EncodedInput, raw: keras.KerasTensor) -> keras.KerasTensor:
     if isinstance(feature, Number):
         return NumberEncoding(feature.kind, feature.mean, feature.std, feature.has_missing, name=f"encode__{feature.name}")(raw)
+    if isinstance(feature, Text):
+        return WordPlaces(feature.vocabulary, name=f"encode__{feature.name}")(raw)
     return _place(feature, raw)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from knownat.declaration import FeatureDtype
-from knownat.encoder import Category, EncodedInput, Encoder, Kind, Number, Plan
+from knownat.encoder import Category, EncodedInput, Encoder, Kind, Number, Plan, Text
+from knownat.words import vocabulary
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
@@ -62,7 +63,7 @@ def cleaned(rows: DataFrame, layout: Layout, label: str, *others: str) -> DataFr
 def _clean(value: Column, dtype: FeatureDtype, kind: Kind) -> Column:
     from pyspark.sql import functions as F
 
-    if kind in {"index", "one_hot"}:
+    if kind in {"index", "one_hot", "words"}:
         return F.nullif(value.cast("string"), F.lit(""))
     number = value.cast("int").cast("double") if dtype == "bool" else value.cast("double")
     # in Spark NaN is greater than any number
@@ -88,7 +89,8 @@ def fit(train: DataFrame, layout: Layout, service: str, label: str) -> Fitted:
             StandardScaler(inputCol="assembled", outputCol=SCALED, withMean=True, withStd=True),
         ]
     models = Pipeline(stages=stages).fit(train.fillna(fills) if fills else train)
-    return Fitted(Encoder(service=service, label=label, inputs=_inputs(profile, layout, models)), layout, models)
+    inputs = _inputs(profile, layout, models, _vocabularies(train, layout.columns("words")))
+    return Fitted(Encoder(service=service, label=label, inputs=inputs), layout, models)
 
 
 def indexed(columns: Iterable[str]) -> list[str]:
@@ -97,6 +99,14 @@ def indexed(columns: Iterable[str]) -> list[str]:
 
 def hot(columns: Iterable[str]) -> list[str]:
     return [f"{column}_hot" for column in columns]
+
+
+def _vocabularies(train: DataFrame, columns: list[str]) -> dict[str, list[str]]:
+    """The words of each column of texts."""
+    if not columns:
+        return {}
+    texts = train.select(*columns).toArrow()
+    return {column: vocabulary(texts[column]) for column in columns}
 
 
 def _profile(train: DataFrame, layout: Layout) -> Row:
@@ -118,8 +128,8 @@ def _fill(profile: Row, column: str) -> float:
     return float(profile[f"{column}_min" if is_constant else f"{column}_mean"] or 0)
 
 
-def _inputs(profile: Row, layout: Layout, models: PipelineModel) -> list[EncodedInput]:
-    vocabularies = dict(zip(layout.words, models.stages[0].labelsArray[1:], strict=True))
+def _inputs(profile: Row, layout: Layout, models: PipelineModel, texts: dict[str, list[str]]) -> list[EncodedInput]:
+    vocabularies = dict(zip(layout.words, models.stages[0].labelsArray[1:], strict=True)) | texts
     means, stds = (models.stages[-1].mean, models.stages[-1].std) if layout.scaled else ([], [])
     moments = dict(zip(layout.scaled, zip(means, stds, strict=True), strict=True))
     inputs: list[EncodedInput] = []
@@ -131,6 +141,6 @@ def _inputs(profile: Row, layout: Layout, models: PipelineModel) -> list[Encoded
             mean, std = moments.get(column, (_fill(profile, column), 1.0))
             missing = profile[f"{column}_present"] < profile["rows"]
             content = {"mean": float(mean), "std": float(std), "has_missing": missing}
-        model = Category if column in vocabularies else Number
+        model = Text if column in texts else Category if column in vocabularies else Number
         inputs.append(model.model_validate({"name": name, "dtype": dtype, "kind": kind, **content}))
     return inputs

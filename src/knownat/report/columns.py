@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from knownat.declaration import ModelInput
-from knownat.encoder import Category, EncodedInput
+from knownat.encoder import Category, EncodedInput, Number, Text
 from knownat.report.histograms import Histogram, Shift, finite, of_numbers, of_words, shift
 from knownat.report.numbers import count, share, significant
 from knownat.splits import SPLITS, rows_of
@@ -70,12 +70,14 @@ def _description(item: ModelInput) -> str:
 def _histogram(item: ModelInput, encoded: EncodedInput, train: pa.ChunkedArray, test: pa.ChunkedArray) -> Histogram | None:
     if not len(train):
         return None
-    if isinstance(encoded, Category) or item.feature.dtype == "bool":
+    if not isinstance(encoded, Number) or item.feature.dtype == "bool":
         return of_words(train, test)
     return of_numbers(train, test, logs=encoded.kind == "log")
 
 
 def _encoding(encoded: EncodedInput) -> str:
+    if isinstance(encoded, Text):
+        return f"by its words, {count(len(encoded.vocabulary))} known"
     if isinstance(encoded, Category):
         number = len(encoded.vocabulary)
         return f"{'embedded' if encoded.kind == 'index' else 'one-hot'}, {count(number)} value{'' if number == 1 else 's'}"
