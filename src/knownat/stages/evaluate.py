@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,11 +19,18 @@ from knownat.declaration import Declaration
 from knownat.encoder import Encoder
 from knownat.files import write_json, write_text
 from knownat.gates import data_of, require
+from knownat.importance import importance
+from knownat.model import load, predict
 from knownat.params import Params
 from knownat.parquet import content_hash, read
 from knownat.peer import foretold_by_peer
-from knownat.scores import Points, peer_scores, plots, scores
+from knownat.plots import PLOTS, Points, curves
+from knownat.scores import peer_scores, scores
+from knownat.slices import Judged, quarters, refuse_unknown, slices
 from knownat.splits import SPLITS, Split, refuse_unusable, rows_of
+
+if TYPE_CHECKING:
+    import keras
 
 SCORED: tuple[Split, ...] = ("validation", "test")
 
@@ -29,22 +38,21 @@ SCORED: tuple[Split, ...] = ("validation", "test")
 def main() -> Counts:
     params, encoder = Params.load(), Encoder.read(paths.ENCODER)
     declaration = Declaration.read(paths.compiled("evaluate"))
+    refuse_unknown(params.evaluate.slices, encoder)
     require("training_set", data_of("training_set"))
     table = read(paths.TRAINING_SET)
     splits = {split: rows_of(table, split) for split in SPLITS}
     for split in SCORED:
         refuse_unusable(split, splits[split][encoder.label])
-    labels = {split: np.array(splits[split][encoder.label].to_pylist(), dtype=np.bool_) for split in SCORED}
-    scored = {split: splits[split] for split in SCORED}
-    probabilities, peers = foretold(scored, encoder), foretold_by_peer(splits["train"], scored, encoder)
-    found = {
-        split: {**scores(labels[split], probabilities[split]), "peer": peer_scores(labels[split], peers[split])} for split in SCORED
-    }
+    model = load(paths.MODEL, encoder)
+    judged = judge(model, splits, encoder)
+    found = {split: split_scores(part) for split, part in judged.items()}
+    points = plotted(model, judged, params.evaluate.slices, encoder)
+    write_json(paths.METRICS, found)
+    for name, columns in PLOTS.items():
+        write_csv(paths.PLOTS / f"{name}.csv", columns, points[name])
     hashes = {path.as_posix(): content_hash(path) for path in (paths.TRAINING_SET, paths.ENCODER, paths.MODEL)}
     counts = {split: rows.num_rows for split, rows in splits.items()}
-    write_json(paths.METRICS, found)
-    for name, points in plots(labels["test"], probabilities["test"]).items():
-        write_csv(paths.PLOTS / f"{name}.csv", points)
     write_text(
         paths.CARD,
         card(declaration=declaration, encoder=encoder, params=params, rows=counts, scores=found, hashes=hashes),
@@ -52,19 +60,36 @@ def main() -> Counts:
     return {"rows": counts["test"], "auc": found["test"]["auc"], "accuracy": found["test"]["accuracy"]}
 
 
-def foretold(splits: dict[Split, pa.Table], encoder: Encoder) -> dict[Split, np.ndarray[tuple[int], np.dtype[np.float64]]]:
-    """Each row's probability, through the whole saved model and from raw values, as a request would be answered."""
-    from knownat.model import load, predict
+def judge(model: keras.Model, splits: dict[Split, pa.Table], encoder: Encoder) -> dict[Split, Judged]:
+    """The scored splits with each row's probabilities, through the whole saved model as a request would be answered."""
+    scored = {split: splits[split] for split in SCORED}
+    peers = foretold_by_peer(splits["train"], scored, encoder)
+    found = {}
+    for split, rows in scored.items():
+        columns = {i.name: rows[i.name].to_pylist() for i in encoder.inputs}
+        labels = np.array(rows[encoder.label].to_pylist(), dtype=np.bool_)
+        found[split] = Judged(rows, labels, predict(model, encoder, columns).astype(np.float64), peers[split])
+    return found
 
-    model = load(paths.MODEL, encoder)
-    names = [i.name for i in encoder.inputs]
-    columns = {split: {name: rows[name].to_pylist() for name in names} for split, rows in splits.items()}
-    return {split: predict(model, encoder, columns[split]).astype(np.float64) for split in splits}
+
+def split_scores(part: Judged) -> dict[str, Any]:
+    return {**scores(part.labels, part.probabilities), "peer": peer_scores(part.labels, part.probabilities, part.peer)}
 
 
-def write_csv(path: Path, points: Points) -> None:
+def plotted(model: keras.Model, judged: dict[Split, Judged], names: list[str], encoder: Encoder) -> dict[str, Points]:
+    """The points of each plot file, all of them of the test split but for the quarters."""
+    test = judged["test"]
+    return {
+        **curves(test.labels, test.probabilities, test.peer),
+        "importance": importance(model, test.rows, test.labels, encoder),
+        "slices": slices(test, names, encoder),
+        "quarters": quarters([judged[split] for split in SCORED]),
+    }
+
+
+def write_csv(path: Path, columns: Sequence[str], points: Points) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(points[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(points)
     write_text(path, text.getvalue())
