@@ -22,7 +22,7 @@ MODEL = Path("models/model.keras")
 CURVES = Path("metrics/training")
 METRICS = Path("metrics/scores.json")
 PLOTS = Path("plots")
-CARD = Path("models/card.md")
+CARD = Path("models/model_card.md")
 REPORT = Path("report")
 REPORT_PAGE = REPORT / "index.html"
 

@@ -43,8 +43,10 @@ def importance(points: Points) -> Markup:
         Range(p["input"], float(p["auc_loss"]), float(p["auc_loss_low"]), float(p["auc_loss_high"]), score(float(p["auc_loss"])))
         for p in points[:MOST_INPUTS]
     ]
-    lows, highs = [0.0, *(r.low for r in found)], [0.0, *(r.high for r in found)]
-    return ranges("Loss of AUC when an input is shuffled", Axis("loss of AUC", ticks(min(lows), max(highs))), found, bars=True)
+    low, high = min(0.0, *(r.low for r in found)), max(0.0, *(r.high for r in found))
+    # chance takes a little below 0 what says nothing: that is no reason for an axis below 0
+    axis = Axis("loss of AUC", ticks(low if low < -high / 20 else 0.0, high))
+    return ranges("Loss of AUC when an input is shuffled", axis, found, bars=True)
 
 
 def slices(name: str, points: Points, overall: float) -> Markup:
@@ -56,7 +58,7 @@ def slices(name: str, points: Points, overall: float) -> Markup:
             float(p["auc"]),
             float(p["auc_low"]),
             float(p["auc_high"]),
-            f"{score(float(p['auc']))} of {count(int(p['rows']))} rows",
+            f"{score(float(p['auc']))}, {count(int(p['rows']))} rows",
         )
         for p in ranked
     ]

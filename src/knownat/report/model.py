@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
@@ -62,18 +62,15 @@ def drawn(evidence: Evidence) -> list[tuple[str, str, Markup]]:
     return [*found, *(("Slices", SLICES.format(name), measures.slices(name, list(p), test["auc"])) for name, p in by_input)]
 
 
-def score_row(metric: Metric, scores: Mapping[str, Any]) -> tuple[Metric, list[str]]:
-    """The metric on validation and test, and on test for the peer and for whoever always says the more frequent label."""
-    numbers = [
-        scores["validation"].get(metric.key),
-        scores["test"].get(metric.key),
-        scores["test"]["peer"].get(metric.key),
-        scores["test"]["majority"].get(metric.key),
-    ]
-    write = share if metric.is_share else score
-    written = [MISSING if n is None else write(n) for n in numbers]
-    for place, split in enumerate(("validation", "test")):
-        if f"{metric.key}_low" in scores[split]:
-            low, high = scores[split][f"{metric.key}_low"], scores[split][f"{metric.key}_high"]
-            written[place] += f" ({write(low)} to {write(high)})"
-    return metric, written
+def score_row(metric: Metric, scores: Mapping[str, Any]) -> tuple[Metric, list[tuple[str, str]]]:
+    """The metric on validation and test, and on test for the peer and for whoever always says the more frequent label.
+
+    Each with its interval, where it has one.
+    """
+    test, write = scores["test"], share if metric.is_share else score
+    return metric, [_written(metric.key, found, write) for found in (scores["validation"], test, test["peer"], test["majority"])]
+
+
+def _written(key: str, found: Mapping[str, Any], write: Callable[[float], str]) -> tuple[str, str]:
+    number = write(found[key]) if key in found else MISSING
+    return number, f"{write(found[f'{key}_low'])} to {write(found[f'{key}_high'])}" if f"{key}_low" in found else ""

@@ -13,13 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from knownat import paths
-from knownat.card import card
+from knownat.card import Facts, card
 from knownat.console import Counts, run_stage
 from knownat.declaration import Declaration
 from knownat.encoder import Encoder
 from knownat.files import write_json, write_text
 from knownat.gates import data_of, require
 from knownat.importance import importance
+from knownat.limits import limits, periods
 from knownat.model import load, predict
 from knownat.params import Params
 from knownat.parquet import content_hash, read
@@ -51,13 +52,10 @@ def main() -> Counts:
     write_json(paths.METRICS, found)
     for name, columns in PLOTS.items():
         write_csv(paths.PLOTS / f"{name}.csv", columns, points[name])
-    hashes = {path.as_posix(): content_hash(path) for path in (paths.TRAINING_SET, paths.ENCODER, paths.MODEL)}
-    counts = {split: rows.num_rows for split, rows in splits.items()}
-    write_text(
-        paths.CARD,
-        card(declaration=declaration, encoder=encoder, params=params, rows=counts, scores=found, hashes=hashes),
-    )
-    return {"rows": counts["test"], "auc": found["test"]["auc"], "accuracy": found["test"]["accuracy"]}
+    as_of = declaration.service(encoder.service).as_of
+    said = limits(splits["test"], encoder, as_of, params.split, points["slices"], params.evaluate.slices)
+    write_text(paths.CARD, card(declaration, encoder, params, facts(splits, found, points["slices"], said)))
+    return {"rows": splits["test"].num_rows, "auc": found["test"]["auc"], "accuracy": found["test"]["accuracy"]}
 
 
 def judge(model: keras.Model, splits: dict[Split, pa.Table], encoder: Encoder) -> dict[Split, Judged]:
@@ -85,6 +83,17 @@ def plotted(model: keras.Model, judged: dict[Split, Judged], names: list[str], e
         "slices": slices(test, names, encoder),
         "quarters": quarters([judged[split] for split in SCORED]),
     }
+
+
+def facts(splits: dict[Split, pa.Table], found: dict[Split, Any], parts: Points, said: list[str]) -> Facts:
+    return Facts(
+        splits={split: rows.num_rows for split, rows in splits.items()},
+        periods=periods(splits),
+        scores=found,
+        slices=parts,
+        limits=said,
+        hashes={path.as_posix(): content_hash(path) for path in (paths.TRAINING_SET, paths.ENCODER, paths.MODEL)},
+    )
 
 
 def write_csv(path: Path, columns: Sequence[str], points: Points) -> None:
