@@ -39,7 +39,11 @@ def load(path: Path, encoder: Encoder) -> keras.Model:
 
 def predict(model: keras.Model, encoder: Encoder, columns: Mapping[str, Sequence[Any]]) -> NDArray[np.float32]:
     """The probability of the label for each row; `columns` holds each input's raw values, None where there is none."""
-    raw = raw_inputs(encoder, columns)
+    return foretell(model, raw_inputs(encoder, columns))
+
+
+def foretell(model: keras.Model, raw: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """The probability of the label for each row of the model's inputs."""
     rows = len(next(iter(raw.values())))
     parts = [
         model.predict_on_batch({name: values[start : start + BATCH_ROWS] for name, values in raw.items()})[:, 0]

@@ -1,51 +1,71 @@
-"""How well probabilities foretell labels, in the points of plots."""
+"""The plot files: what is in each, and the points of the curves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from sklearn import metrics
 
-from knownat.intervals import Floats, Labels
-from knownat.scores import THRESHOLD, bins, rounded
+from knownat.scores import THRESHOLD, Floats, Labels, bins, rounded
 
 MOST_POINTS = 300
+THRESHOLDS = np.arange(101) / 100
+PART = ("rows", "label_rate", "auc", "auc_low", "auc_high", "log_loss", "accuracy")
+# name → columns of each file, also where it has no row
+PLOTS: Mapping[str, tuple[str, ...]] = {
+    "roc": ("false_positive_rate", "model", "peer"),
+    "precision_recall": ("recall", "precision"),
+    "calibration": ("predicted", "actual"),
+    "confusion": ("actual", "predicted"),
+    "threshold": ("threshold", "precision", "recall", "accuracy"),
+    "importance": ("input", "auc_loss", "auc_loss_low", "auc_loss_high"),
+    "slices": ("slice", "input", "value", *PART),
+    "quarters": ("quarter", *PART, "peer_auc"),
+}
 
-Points = Sequence[Mapping[str, Any]]
+Points = Sequence[Mapping[str, float | str]]
 
 
-def plots(labels: Labels, probabilities: Floats, peer: Floats) -> dict[str, Points]:
+def curves(labels: Labels, probabilities: Floats, peer: Floats) -> dict[str, Points]:
     """Name → points of each curve, and actual beside predicted of each row for the confusion matrix."""
     precision, recall, _ = metrics.precision_recall_curve(labels, probabilities)
-    calibrated = bins(labels, probabilities)
-    predicted = probabilities >= THRESHOLD
-    pairs = zip(labels.tolist(), predicted.tolist(), strict=True)
+    found = bins(labels, probabilities)
+    pairs = zip(labels.tolist(), (probabilities >= THRESHOLD).tolist(), strict=True)
     return {
-        "roc": _roc(labels, probabilities),
-        "roc_peer": _roc(labels, peer),
+        "roc": roc(labels, probabilities, peer),
         "precision_recall": _points(recall=recall[::-1], precision=precision[::-1]),
-        "calibration": _points(predicted=np.array([b[0] for b in calibrated]), actual=np.array([b[1] for b in calibrated])),
-        "threshold": thresholds(labels, probabilities),
+        "calibration": _points(predicted=np.array([b[0] for b in found]), actual=np.array([b[1] for b in found])),
         "confusion": [{"actual": str(a).lower(), "predicted": str(p).lower()} for a, p in pairs],
+        "threshold": thresholds(labels, probabilities),
     }
 
 
-def _roc(labels: Labels, probabilities: Floats) -> Points:
-    false_positive, true_positive, _ = metrics.roc_curve(labels, probabilities)
-    return _points(false_positive_rate=false_positive, true_positive_rate=true_positive)
+def roc(labels: Labels, probabilities: Floats, peer: Floats) -> Points:
+    """The share of true rows that model and peer find, at the same shares of false rows taken for true."""
+    grid = np.linspace(0, 1, MOST_POINTS)
+    found = {}
+    for name, foretold in (("model", probabilities), ("peer", peer)):
+        false_positive, true_positive, _ = metrics.roc_curve(labels, foretold)
+        found[name] = np.concatenate([[0.0], np.interp(grid, false_positive, true_positive)])
+    return [
+        {"false_positive_rate": rounded(x), "model": rounded(ours), "peer": rounded(theirs)}
+        for x, ours, theirs in zip([0.0, *grid], found["model"], found["peer"], strict=True)
+    ]
 
 
 def thresholds(labels: Labels, probabilities: Floats) -> Points:
-    """What each threshold from 0 to 0.99 gives; where none is foretold true, precision counts as 1, as in scikit-learn."""
+    """Precision, recall and accuracy at each hundredth, as far as any row is above it."""
     found = []
-    for percent in range(100):
-        predicted = probabilities >= percent / 100
-        hits = int((predicted & labels).sum())
-        precision = hits / predicted.sum() if predicted.any() else 1.0
-        row = {"precision": precision, "recall": hits / labels.sum(), "accuracy": (predicted == labels).mean()}
-        found.append({"threshold": percent / 100, **{name: rounded(value) for name, value in row.items()}})
+    for threshold in THRESHOLDS[probabilities.max() >= THRESHOLDS].tolist():
+        taken = probabilities >= threshold
+        right = int((taken & labels).sum())
+        found.append({
+            "threshold": threshold,
+            "precision": rounded(right / taken.sum()),
+            "recall": rounded(right / labels.sum()),
+            "accuracy": rounded((taken == labels).mean()),
+        })  # fmt: skip
     return found
 
 

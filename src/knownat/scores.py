@@ -1,16 +1,14 @@
-"""How well probabilities foretell labels, in numbers."""
+"""How well probabilities foretell labels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import metrics
 
-from knownat.intervals import drawn_aucs, drawn_means, interval
-from knownat.splits import Split
+from knownat.resampling import auc_gap_interval, auc_interval
 
 THRESHOLD = 0.5
 BINS = 10
@@ -26,7 +24,7 @@ def scores(labels: Labels, probabilities: Floats) -> dict[str, Any]:
     rate = float(labels.mean())
     constant = np.full(len(labels), rate)
     return {
-        "auc": rounded(metrics.roc_auc_score(labels, probabilities)),
+        **ranking(labels, probabilities),
         "accuracy": rounded(metrics.accuracy_score(labels, probabilities >= THRESHOLD)),
         "pr_auc": rounded(metrics.average_precision_score(labels, probabilities)),
         "log_loss": rounded(metrics.log_loss(labels, probabilities)),
@@ -41,10 +39,29 @@ def scores(labels: Labels, probabilities: Floats) -> dict[str, Any]:
     }
 
 
-def peer_scores(labels: Labels, probabilities: Floats) -> dict[str, float]:
-    """What there is to say of another model on the same rows."""
-    found = scores(labels, probabilities)
-    return {name: found[name] for name in ("auc", "accuracy", "pr_auc", "log_loss", "brier", "calibration_error")}
+def ranking(labels: Labels, probabilities: Floats) -> dict[str, float]:
+    """The AUC and its 95 % interval."""
+    low, high = auc_interval(labels, probabilities)
+    return {"auc": auc(labels, probabilities), "auc_low": rounded(low), "auc_high": rounded(high)}
+
+
+def peer_scores(labels: Labels, probabilities: Floats, peer: Floats) -> dict[str, float]:
+    """What there is to say of another model on the same rows, and the 95 % interval of how far our AUC is above its own."""
+    low, high = auc_gap_interval(labels, probabilities, peer)
+    return {
+        "auc": auc(labels, peer),
+        "auc_gap_low": rounded(low),
+        "auc_gap_high": rounded(high),
+        "accuracy": rounded(metrics.accuracy_score(labels, peer >= THRESHOLD)),
+        "pr_auc": rounded(metrics.average_precision_score(labels, peer)),
+        "log_loss": rounded(metrics.log_loss(labels, peer)),
+        "brier": rounded(metrics.brier_score_loss(labels, peer)),
+        "calibration_error": rounded(calibration_error(labels, peer)),
+    }
+
+
+def auc(labels: Labels, probabilities: Floats) -> float:
+    return rounded(metrics.roc_auc_score(labels, probabilities))
 
 
 def log_loss(labels: Labels, probabilities: Floats) -> Floats:

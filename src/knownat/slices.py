@@ -1,79 +1,88 @@
-"""Scores of parts of the rows: by an input's value, and by the quarter of the event."""
+"""Scores of parts of the rows: by the values of an input, and by calendar quarter."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from sklearn import metrics
 
 from knownat.encoder import Encoder
 from knownat.errors import KnownatError
-from knownat.intervals import Floats, Labels, drawn_aucs, interval
-from knownat.scores import log_loss, rounded
+from knownat.plots import Points
+from knownat.scores import THRESHOLD, Floats, Labels, auc, ranking, rounded
+from knownat.splits import TIME
 
-# a part with fewer rows, or without both labels, says nothing
 LEAST_ROWS = 50
-NO_VALUE = "(none)"
-SCORES = ("rows", "label_rate", "auc", "auc_low", "auc_high", "peer_auc", "log_loss", "accuracy")
-COLUMNS = {"slices": ("input", "value", *SCORES), "quarters": ("quarter", *SCORES)}
+
+Mask = NDArray[np.bool_]
 
 
-def refuse_unknown(slices: Sequence[str], encoder: Encoder) -> None:
-    """KnownatError for the first of `evaluate.slices` that is no input of the model."""
-    names = [i.name for i in encoder.inputs]
-    for name in slices:
-        if name not in names:
-            raise KnownatError(
-                f"params.yaml: evaluate.slices: service '{encoder.service}' has no input '{name}'; choose of {', '.join(names)}."
-            )
+@dataclass(frozen=True)
+class Judged:
+    """Rows with their label, and what the model and the peer foretold of each."""
+
+    rows: pa.Table
+    labels: Labels
+    probabilities: Floats
+    peer: Floats
 
 
-def by_value(rows: pa.Table, name: str, labels: Labels, model: Floats, peer: Floats) -> list[dict[str, Any]]:
-    """The scores of each value of an input, by name."""
-    return [{"input": name, **row} for row in _scored("value", values_of(rows, name), labels, model, peer)]
+def slices(judged: Judged, names: Sequence[str], encoder: Encoder) -> Points:
+    """Scores by the values of each named input; KnownatError for a name that is no input."""
+    refuse_unknown(names, encoder)
+    found: list[Mapping[str, float | str]] = []
+    for name in names:
+        for value, mask in _parts(pc.fill_null(judged.rows[name].cast(pa.string()), ""), judged.labels):
+            words = f"{name} = {value}" if value else f"{name} is missing"
+            found.append({"slice": words, "input": name, "value": value, **_scores(judged, mask)})
+    return found
 
 
-def by_quarter(rows: pa.Table, labels: Labels, model: Floats, peer: Floats) -> list[dict[str, Any]]:
-    """The scores of each quarter of the events' time, in UTC: does the model decay?"""
-    times = rows["event_timestamp"]
-    quarters = [
-        f"{year} Q{quarter}" for year, quarter in zip(pc.year(times).to_pylist(), pc.quarter(times).to_pylist(), strict=True)
+def quarters(parts: Sequence[Judged]) -> Points:
+    """Scores by the calendar quarter, in UTC, of the moment that was asked about."""
+    every = Judged(
+        pa.concat_tables([part.rows.select([TIME]) for part in parts]),
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "probabilities", "peer")),
+    )
+    at = every.rows[TIME]
+    names = pc.binary_join_element_wise(pc.year(at).cast(pa.string()), pc.quarter(at).cast(pa.string()), "-Q")
+    return [
+        {"quarter": quarter, **_scores(every, mask), "peer_auc": auc(every.labels[mask], every.peer[mask])}
+        for quarter, mask in _parts(names, every.labels)
     ]
-    return _scored("quarter", np.array(quarters, dtype=object), labels, model, peer)
 
 
-def values_of(rows: pa.Table, name: str) -> NDArray[Any]:
-    """An input's values as text."""
-    return np.asarray(pc.fill_null(rows[name].cast(pa.string()), NO_VALUE).to_numpy())
+def refuse_unknown(names: Sequence[str], encoder: Encoder) -> None:
+    known = [i.name for i in encoder.inputs]
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            remedy = f"did you mean '{close[0]}'?" if close else "write <view>__<feature>."
+            raise KnownatError(f"params.yaml: evaluate.slices: service '{encoder.service}' has no input '{name}'; {remedy}")
 
 
-def parts(values: NDArray[Any], labels: Labels, least: int = LEAST_ROWS) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Each value that has enough rows and both labels, by name, and which rows are its."""
-    for value in sorted(set(values.tolist())):
-        inside = values == value
-        if inside.sum() >= least and 0 < labels[inside].mean() < 1:
-            yield value, inside
+def _parts(values: pa.ChunkedArray, labels: Labels) -> Iterator[tuple[str, Mask]]:
+    """Each value, in order, that has enough rows and both labels, and which rows have it."""
+    codes = values.combine_chunks().dictionary_encode()
+    places = codes.indices.to_numpy(zero_copy_only=False)
+    for value, place in sorted((value, place) for place, value in enumerate(codes.dictionary.to_pylist())):
+        mask = places == place
+        if mask.sum() >= LEAST_ROWS and 0 < labels[mask].mean() < 1:
+            yield value, mask
 
 
-def _scored(key: str, values: NDArray[Any], labels: Labels, model: Floats, peer: Floats) -> list[dict[str, Any]]:
-    return [{key: v, **_scores(labels[rows], model[rows], peer[rows])} for v, rows in parts(values, labels)]
-
-
-def _scores(labels: Labels, model: Floats, peer: Floats) -> dict[str, Any]:
-    from sklearn.metrics import roc_auc_score
-
-    low, high = interval(drawn_aucs(labels, {"model": model})["model"])
+def _scores(judged: Judged, mask: Mask) -> dict[str, float]:
+    labels, probabilities = judged.labels[mask], judged.probabilities[mask]
     return {
         "rows": len(labels),
         "label_rate": rounded(labels.mean()),
-        "auc": rounded(roc_auc_score(labels, model)),
-        "auc_low": rounded(low),
-        "auc_high": rounded(high),
-        "peer_auc": rounded(roc_auc_score(labels, peer)),
-        "log_loss": rounded(log_loss(labels, model).mean()),
-        "accuracy": rounded(((model >= 0.5) == labels).mean()),
+        **ranking(labels, probabilities),
+        "log_loss": rounded(metrics.log_loss(labels, probabilities)),
+        "accuracy": rounded(metrics.accuracy_score(labels, probabilities >= THRESHOLD)),
     }

@@ -7,48 +7,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from knownat import paths
+from knownat.card import lineage
 from knownat.declaration import Declaration
 from knownat.encoder import Encoder
 from knownat.errors import KnownatError
 from knownat.files import write_text
 from knownat.params import Params
-from knownat.scores import MOST_POINTS, calibration_error, plots, scores
+from knownat.plots import PLOTS
 from knownat.stages import evaluate
 from tests.modelling import project, training_set
 from tests.unit.test_train import ENCODER, PRICE
-
-LABELS = np.array([False, True, False, True])
-PROBABILITIES = np.array([0.1, 0.9, 0.6, 0.7])
-
-
-def test_scores_stand_beside_those_of_the_majority() -> None:
-    """Hand-computed on four rows."""
-    found = scores(LABELS, PROBABILITIES)
-    assert (found["auc"], found["accuracy"], found["majority"]["accuracy"]) == (1.0, 0.75, 0.5)
-    assert found["brier"] == pytest.approx((0.01 + 0.01 + 0.36 + 0.09) / 4)
-    assert found["majority"]["log_loss"] == pytest.approx(np.log(2), abs=1e-6)
-    assert found["rows"] == 4
-
-
-def test_calibration_error_is_the_mean_gap_of_the_bins() -> None:
-    """0 where what is foretold comes true as often as foretold."""
-    assert calibration_error(np.array([True, False]), np.array([0.5, 0.5])) == 0
-    assert calibration_error(np.array([True, False, True]), np.array([1.0, 0.0, 0.25])) == pytest.approx(0.25)
-
-
-def test_plots_are_thinned_and_keep_their_ends() -> None:
-    """However many rows there are; the confusion matrix alone has all of them."""
-    rng = np.random.default_rng(0)
-    found = plots(rng.random(5000) < 0.5, rng.random(5000))
-    assert len(found["roc"]) == len(found["precision_recall"]) == MOST_POINTS
-    assert found["roc"][0] == {"false_positive_rate": 0.0, "true_positive_rate": 0.0}
-    assert found["roc"][-1] == {"false_positive_rate": 1.0, "true_positive_rate": 1.0}
-    assert len(found["confusion"]) == 5000
-    assert set(found["confusion"][0].values()) <= {"true", "false"}
 
 
 def test_the_card_names_each_waiver_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,18 +68,45 @@ def test_evaluation_gives_the_same_bytes_and_says_what_it_is_made_from(tmp_path:
         found.append({file: file.read_bytes() for file in files})
     assert found[0] == found[1]
     assert json.loads(found[0][paths.METRICS])["test"]["rows"] == 100
-    assert [file.name for file in found[0]][2:] == [
-        "calibration.csv",
-        "confusion.csv",
-        "precision_recall.csv",
-        "roc.csv",
-    ]
+    assert [file.stem for file in found[0]][2:] == sorted(PLOTS)
+    for name, columns in PLOTS.items():
+        assert found[0][paths.PLOTS / f"{name}.csv"].decode().splitlines()[0] == ",".join(columns)
     card = found[0][paths.CARD].decode()
     assert "| `basket__price` | float64 | log | In euros \\| with tax |" in card
-    assert "| train | 200 |" in card
+    assert "| train | 200 | 2019-01-01 00:00 UTC | 2019-01-09 07:00 UTC |" in card
+    assert "judged on events from 2019-01-13 to 2019-01-17" in card
     assert "| embargo | none |" in card
     assert "The buyer kept it." in card
     assert hashlib.sha256(paths.MODEL.read_bytes()).hexdigest() in card
+
+
+def test_the_intervals_hold_the_scores_and_the_peer_stands_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the AUC, and of how far it is above the peer's, on both splits."""
+    evaluated(tmp_path, monkeypatch)
+    for found in json.loads(paths.METRICS.read_text()).values():
+        assert found["auc_low"] < found["auc"] < found["auc_high"]
+        peer = found["peer"]
+        assert peer["auc_gap_low"] < found["auc"] - peer["auc"] < peer["auc_gap_high"]
+
+
+def test_a_slice_by_what_is_no_input_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is judged, with the input that was probably meant."""
+    project(tmp_path, training_set())
+    model_file(tmp_path)
+    (tmp_path / paths.ENCODER).write_text(ENCODER.model_dump_json(), encoding="utf-8")
+    with (tmp_path / "params.yaml").open("a") as file:
+        file.write("evaluate: {slices: [basket__shops]}\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(KnownatError, match="slices: service 'early' has no input 'basket__shops'; did you mean 'basket__shop'"):
+        evaluate.main()
+    assert not paths.METRICS.exists()
+
+
+def test_the_lineage_changes_with_what_the_model_is_made_from() -> None:
+    """With a file's hash or a parameter, and with nothing else."""
+    first = lineage({"a": "1", "b": "2"}, {"seed": 7})
+    assert first == lineage({"b": "2", "a": "1"}, {"seed": 7})
+    assert len({first, lineage({"a": "1", "b": "3"}, {"seed": 7}), lineage({"a": "1", "b": "2"}, {"seed": 8})}) == 3
 
 
 @pytest.mark.parametrize(

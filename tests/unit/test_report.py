@@ -88,8 +88,18 @@ train:
 START = datetime(2024, 1, 1, tzinfo=UTC)
 SCORES = {
     "auc": 0.7512, "accuracy": 0.6901, "pr_auc": 0.66, "log_loss": 0.581, "brier": 0.2, "calibration_error": 0.03,
-    "majority": {"accuracy": 0.5814, "log_loss": 0.68}, "label_rate": 0.4186, "rows": 90,
+    "majority": {"accuracy": 0.5814, "log_loss": 0.68}, "label_rate": 0.4186, "rows": 90, "auc_low": 0.6512, "auc_high": 0.8512,
+    "peer": {"auc": 0.7401, "auc_gap_low": -0.0123, "auc_gap_high": 0.0345, "accuracy": 0.68, "pr_auc": 0.65, "log_loss": 0.59,
+             "brier": 0.21, "calibration_error": 0.04},
 }  # fmt: skip
+IMPORTANCE = "input,auc_loss,auc_loss_low,auc_loss_high\n"
+PART = "rows,label_rate,auc,auc_low,auc_high,log_loss,accuracy"
+QUOTED = '"' + HOSTILE.replace('"', '""') + '"'
+SLICES = (
+    f"slice,input,value,{PART}\n{QUOTED},request__purpose,{QUOTED},60,0.4,0.6,0.5,0.7,0.6,0.6\n"
+    "a,request__purpose,car,70,0.4,0.8,0.7,0.9,0.5,0.7\nb,request__purpose,,70,0.4,0.7,0.6,0.8,0.5,0.7\n"
+)
+QUARTERS = f"quarter,{PART},peer_auc\n2024-Q3,60,0.4,0.75,0.65,0.85,0.6,0.6,0.7\n2024-Q4,60,0.4,0.7,0.6,0.8,0.6,0.6,0.72\n"
 INPUTS = [
     Number(name="request__amount", dtype="float64", kind="log", mean=0, std=1, has_missing=True),
     Number(name="request__months", dtype="int64", kind="scale", mean=0, std=1, has_missing=False),
@@ -171,9 +181,13 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for split in ("train", "validation"):
         write_text(paths.CURVES / f"plots/metrics/loss/{split}.tsv", f"step\t{split}\n0\t0.7\n1\t0.61\n2\t0.63\n")
     write_json(paths.METRICS, {"validation": SCORES, "test": SCORES})
-    write_text(paths.PLOTS / "roc.csv", "false_positive_rate,true_positive_rate\n0,0\n0.25,0.5\n1,1\n")
+    write_text(paths.PLOTS / "roc.csv", "false_positive_rate,model,peer\n0,0,0\n0.25,0.5,0.45\n1,1,1\n")
     write_text(paths.PLOTS / "precision_recall.csv", "recall,precision\n0,1\n1,0.4186\n")
     write_text(paths.PLOTS / "calibration.csv", "predicted,actual\n0.1,0.2\n0.9,0.8\n")
+    write_text(paths.PLOTS / "threshold.csv", "threshold,precision,recall,accuracy\n0,0.4,1,0.4\n0.9,1,0.1,0.6\n")
+    write_text(paths.PLOTS / "importance.csv", f"{IMPORTANCE}request__amount,0.2,0.15,0.25\nrequest__months,-0.001,-0.002,0\n")
+    write_text(paths.PLOTS / "slices.csv", SLICES)
+    write_text(paths.PLOTS / "quarters.csv", QUARTERS)
     write_text(paths.PLOTS / "confusion.csv", "actual,predicted\n" + 1001 * "true,false\n")
     return tmp_path
 
@@ -320,6 +334,7 @@ def test_rows_that_do_not_add_up_are_refused() -> None:
         (paths.CURVES / "plots/metrics/loss/validation.tsv", "train"),
         (paths.METRICS, "evaluate"),
         (paths.PLOTS / "confusion.csv", "evaluate"),
+        (paths.PLOTS / "slices.csv", "evaluate"),
     ],
 )
 @pytest.mark.usefixtures("pipeline")
@@ -328,6 +343,33 @@ def test_a_missing_file_is_named_with_the_command_that_makes_it(path: Path, stag
     shutil.rmtree(path) if path.is_dir() else path.unlink()
     with pytest.raises(KnownatError, match=rf"^{re.escape(str(path))} is missing; run `dvc repro {stage}`"):
         report.main()
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_the_scores_stand_with_interval_peer_and_majority() -> None:
+    """The AUC's interval below it, the peer's and the majority's numbers beside it, and what the gap to the peer may be."""
+    words = " ".join(Outline(page()).words.split())
+    assert "0.5 is chance0.7510.651 to 0.8510.7510.651 to 0.8510.740–" in words
+    assert "Our AUC less the peer's is between −0.012 and 0.035" in words
+
+
+@pytest.mark.usefixtures("pipeline")
+def test_slices_stand_best_first_beside_the_whole_split() -> None:
+    """Each with its AUC and rows; a missing value has a name; hostile values are words."""
+    words = Outline(page()).words
+    slices = words[words.index("AUC by request__purpose") :]
+    assert slices.startswith("AUC by request__purpose, beside 0.751 of the whole test split")
+    assert slices.index("car0.800, 70 rows") < slices.index("missing0.700, 70 rows") < slices.index(f"{HOSTILE}0.600, 60 rows")
+
+
+@pytest.mark.parametrize(("plot", "heading"), [("slices", "Slices"), ("quarters", "Over time")])
+@pytest.mark.usefixtures("pipeline")
+def test_where_no_part_has_enough_rows_there_is_no_picture(plot: str, heading: str) -> None:
+    """A file with its header alone, and the page does without."""
+    assert f"<h3>{heading}</h3>" in page()
+    path = paths.PLOTS / f"{plot}.csv"
+    write_text(path, path.read_text().splitlines()[0] + "\n")
+    assert f"<h3>{heading}</h3>" not in page()
 
 
 @pytest.mark.usefixtures("pipeline")

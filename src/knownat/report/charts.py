@@ -35,12 +35,13 @@ def _numbered(values: Sequence[float]) -> list[Point]:
     return [(float(epoch), value) for epoch, value in enumerate(values, 1)]
 
 
-def roc(points: Points, auc: float) -> Markup:
-    """True against false positives; the diagonal is what chance gives."""
+def roc(points: Points, auc: float, peer_auc: float) -> Markup:
+    """True against false positives, of model and peer; the diagonal is what chance gives."""
     x, y = "false positive rate", "true positive rate"
-    curve = Series("model", _pairs(points, "false_positive_rate", "true_positive_rate"))
-    title = f"ROC curve of the test split, area {score(auc)}; chance gives 0.500"
-    return chart(title, Axis(x, SHARES), Axis(y, SHARES), [curve, _guide("chance", DIAGONAL.points)])
+    model, peer = (_pairs(points, "false_positive_rate", name) for name in ("model", "peer"))
+    title = f"ROC curve of the test split, area {score(auc)}; the peer has {score(peer_auc)}, chance gives 0.500"
+    curves = [Series("model", model), Series("peer", peer, "b"), _guide("chance", DIAGONAL.points)]
+    return chart(title, Axis(x, SHARES), Axis(y, SHARES), curves)
 
 
 def precision_recall(points: Points, area: float, rate: float) -> Markup:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CURVES = paths.CURVES / "plots" / "metrics" / "loss"
 LOSSES = {"train": CURVES / "train.tsv", "validation": CURVES / "validation.tsv"}
-PLOTS = ("roc", "roc_peer", "precision_recall", "calibration", "threshold", "confusion", "importance", "slices", "quarters")
+PLOTS = ("roc", "precision_recall", "calibration", "confusion", "threshold", "importance", "slices", "quarters")
 HASHED = {paths.TRAINING_SET: "retrieve", paths.ENCODER: "encode", paths.MODEL: "train"}
 
 Points = list[dict[str, str]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,30 +16,11 @@ from knownat.report.audit import audit, telling
 from knownat.report.columns import Column, columns
 from knownat.report.evidence import Evidence
 from knownat.report.gates import gate
-from knownat.report.numbers import MISSING, count, duration, listed, score, share
+from knownat.report.model import METRICS, drawn, score_row
+from knownat.report.numbers import count, duration, listed, score, share
 from knownat.report.seen import Seen
 
 PAGE, DATA_PAGE, STYLE = "page.html.j2", "data.html.j2", "page.css"
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One score: how to read it, and how it is written."""
-
-    key: str
-    name: str
-    meaning: str
-    is_share: bool = False
-
-
-METRICS = (
-    Metric("auc", "AUC", "how often a true one ranks above a false one; higher is better, 0.5 is chance"),
-    Metric("accuracy", "Accuracy", "right at a threshold of 0.5; higher is better", is_share=True),
-    Metric("pr_auc", "PR AUC", "precision averaged over recall; higher is better, the label rate is chance"),
-    Metric("log_loss", "Log loss", "surprise for each row, in nats; lower is better"),
-    Metric("brier", "Brier score", "mean squared error of the probability; lower is better"),
-    Metric("calibration_error", "Calibration error", "mean gap between probability and outcome, ten bins; lower is better"),
-)
 
 
 def page(evidence: Evidence) -> str:
@@ -76,6 +56,7 @@ def content(evidence: Evidence) -> dict[str, Any]:
     return {
         "service": params.service,
         "about": service,
+        "others": [name for name in declaration.services if name != params.service],
         "label": label,
         "question": service.description or label.description or label.name,
         "splits": splits,
@@ -115,29 +96,3 @@ def grouped(measured: list[Column], views: list[FeatureView]) -> list[tuple[Feat
     """The inputs under the views that they come from."""
     by_name = {column.name: column for column in measured}
     return [(view, [by_name[f"{view.name}__{f.name}"] for f in view.features]) for view in views]
-
-
-def drawn(evidence: Evidence) -> list[tuple[str, str, Markup]]:
-    """Heading, caption and picture of each chart."""
-    test, plots = evidence.scores["test"], evidence.plots
-    recall = charts.precision_recall(plots["precision_recall"], test["pr_auc"], test["label_rate"])
-    calibrated = charts.calibration(plots["calibration"], test["calibration_error"])
-    return [
-        ("Learning curves", "The dot marks the epoch whose weights were kept.", charts.learning(evidence.losses)),
-        ("ROC", "Test split.", charts.roc(plots["roc"], test["auc"])),
-        ("Precision and recall", "Test split.", recall),
-        ("Calibration", "Test split, ten bins of equal width.", calibrated),
-        ("Confusion matrix", "Test split, at a threshold of 0.5.", charts.confusion(plots["confusion"])),
-    ]
-
-
-def score_row(metric: Metric, scores: Mapping[str, Any]) -> tuple[Metric, list[str]]:
-    """The metric on validation and test, and on test for the peer and for whoever always says the more frequent label."""
-    numbers = [
-        scores["validation"].get(metric.key),
-        scores["test"].get(metric.key),
-        scores["test"]["peer"].get(metric.key),
-        scores["test"]["majority"].get(metric.key),
-    ]
-    write = share if metric.is_share else score
-    return metric, [MISSING if n is None else write(n) for n in numbers]

@@ -19,6 +19,7 @@ Point = tuple[float, float]
 class Axis:
     label: str
     ticks: tuple[float, ...]
+    words: tuple[str, ...] = ()  # in place of the ticks' numbers
 
     def place(self, value: float, start: float, end: float) -> float:
         low, high = self.ticks[0], self.ticks[-1]
@@ -27,12 +28,16 @@ class Axis:
 
 @dataclass(frozen=True)
 class Series:
-    """`a` and `b` are data, told apart by dashes too; a `guide` is what to compare with."""
+    """`a`, `b` and `c` are data, told apart by dashes too; a `guide` is what to compare with.
+
+    `intervals`: x, low and high of each bar that is drawn through a point.
+    """
 
     name: str
     points: Sequence[Point]
-    style: Literal["a", "b", "guide"] = "a"
+    style: Literal["a", "b", "c", "guide"] = "a"
     dots: bool = False
+    intervals: Sequence[tuple[float, float, float]] = ()
 
 
 SHARES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
@@ -78,8 +83,8 @@ def _grid(x: Axis, y: Axis) -> Iterator[Markup]:
         at = number(y.place(tick, bottom, TOP))
         yield line.format("axis" if tick == y.ticks[0] else "grid", LEFT, at, right, at)
         yield text(LEFT - 8, y.place(tick, bottom, TOP) + 4, f"{tick:g}", "end")
-    for tick in x.ticks:
-        yield text(x.place(tick, LEFT, right), bottom + 18, f"{tick:g}", "middle")
+    for tick, words in zip(x.ticks, x.words or [f"{tick:g}" for tick in x.ticks], strict=False):
+        yield text(x.place(tick, LEFT, right), bottom + 18, words, "middle")
     yield text((LEFT + right) / 2, HEIGHT - 6, x.label, "middle", "label")
     middle = number((TOP + bottom) / 2)
     turned = Markup('<text class="label" text-anchor="middle" transform="translate(14 {}) rotate(-90)">{}</text>')
@@ -96,6 +101,9 @@ def _legend(series: Sequence[Series]) -> Iterator[Markup]:
 
 
 def _series(drawn: Series, x: Axis, y: Axis) -> Iterator[Markup]:
+    for at, low, high in drawn.intervals:
+        ends = [number(y.place(value, HEIGHT - BOTTOM, TOP)) for value in (low, high)]
+        yield Markup('<path class="span {}" d="M{} {}V{}"/>').format(drawn.style, number(x.place(at, LEFT, WIDTH - RIGHT)), *ends)
     pixels = [(x.place(a, LEFT, WIDTH - RIGHT), y.place(b, HEIGHT - BOTTOM, TOP)) for a, b in drawn.points]
     if len(pixels) > 1:
         path = "L".join(f"{number(a)} {number(b)}" for a, b in _thinned(pixels))
