@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from knownat import paths
 from knownat.console import prepare
 from knownat.encoder import Encoder
-from knownat.intervals import drawn_aucs, interval
 from knownat.params import Params
 from knownat.parquet import read
+from knownat.resampling import Ranked, draws, interval
 from knownat.splits import rows_of
 
 Floats = NDArray[np.float64]
@@ -66,14 +66,15 @@ def main() -> None:
     peer = foretold_by_peer(rows_of(table, "train"), {"test": test}, encoder)["test"]
     models = {str(seed): foretold(encoder, seed) for seed in range(1, options.seeds + 1)}
     aucs = {seed: float(roc_auc_score(labels, logits)) for seed, logits in models.items()}
-    drawn = drawn_aucs(labels, {**models, "peer": peer})
-    ours, peers = np.mean([drawn[seed] for seed in models], axis=0), float(roc_auc_score(labels, peer))
+    ranked = [Ranked(labels, logits) for logits in (*models.values(), peer)]
+    drawn = np.array([[one.auc(weights) for one in ranked] for weights in draws(len(labels))])
+    ours, theirs, peers = drawn[:, :-1].mean(axis=1), drawn[:, -1], float(roc_auc_score(labels, peer))
     mean = float(np.mean(list(aucs.values())))
     lines = [
         f"{len(labels):,} test rows; AUC by seed: {', '.join(f'{auc:.4f}' for auc in aucs.values())}",
         told("model, mean of the seeds", ours, mean),
-        told("peer", drawn["peer"], peers),
-        told("model less peer, paired", ours - drawn["peer"], mean - peers),
+        told("peer", theirs, peers),
+        told("model less peer, paired", ours - theirs, mean - peers),
     ]
     if options.truth:
         key = table.column_names[0]

@@ -53,6 +53,7 @@ def card(declaration: Declaration, encoder: Encoder, params: Params, facts: Fact
         "\n".join(f"- {limit}" for limit in facts.limits),
         "## Inputs",
         _table(["input", "dtype", "enters as", "description"], _input_rows(declaration, encoder)),
+        *_waivers(service),
         "## Training",
         _table(["split", "rows", "first event", "last event"], _split_rows(facts)),
         _table(["parameter", "value"], [[name, "none" if value is None else str(value)] for name, value in training.items()]),
@@ -94,48 +95,6 @@ def _score_rows(scores: Mapping[Split, Any]) -> list[list[str]]:
         for other in ("peer", "majority"):
             rows.append([f"{split}, {other}", "", "", *(f"{found[other][n]:.4f}" if n in found[other] else "" for n in COLUMNS)])
     return rows
-
-
-def _with_interval(found: Mapping[str, Any], name: str) -> str:
-    ends = found["intervals"].get(name)
-    return f"{found[name]:.4f}" + (f" [{ends[0]:.4f}, {ends[1]:.4f}]" if ends else "")
-
-
-def _lead(lead: Mapping[str, Any]) -> str:
-    low, high = lead["interval"]
-    return f"On test, its AUC less the peer's is {lead['auc']:+.4f}, with a paired 95 % interval from {low:+.4f} to {high:+.4f}."
-
-
-def _slices(slices: Points) -> list[str]:
-    """The scores by the declared inputs' values, the worst first; nothing where there are none."""
-    if not slices:
-        return []
-    names = ("rows", "label_rate", "auc", "auc_low", "auc_high", "log_loss", "accuracy")
-    worst_first = sorted(slices, key=lambda row: (row["input"], row["auc"]))
-    rows = [[f"`{row['input']}`", row["value"], *(_number(row[name]) for name in names)] for row in worst_first]
-    return ["## Slices of test, the worst first", _table(["input", "value", *names], rows)]
-
-
-def _number(value: float) -> str:
-    return str(value) if isinstance(value, int) else f"{value:.4f}"
-
-
-def _limits(declaration: Declaration, encoder: Encoder, params: Params, periods: Mapping[Split, Period]) -> list[str]:
-    """What follows from how it was made, and must be known by whoever uses it."""
-    _, _, last_learned = periods["validation"]
-    _, _, last_judged = periods["test"]
-    words = [i.name for i in encoder.inputs if isinstance(i, Category)]
-    filters = params.preprocess.filters
-    return [
-        f"It answers as of `{declaration.service(encoder.service).as_of}`; at any other moment its inputs mean something else.",
-        f"It has seen nothing later than {last_learned:%Y-%m-%d} and was judged up to {last_judged:%Y-%m-%d};"
-        " after that, nobody knows.",
-        f"It was made on rows that pass the filters {', '.join(filters)}; of others it knows nothing."
-        if filters
-        else "No row was filtered out.",
-        *([f"A value that train did not hold counts as unseen, of: {', '.join(f'`{name}`' for name in words)}."] if words else []),
-        "It tells what goes with the outcome, not what causes it: changing an input to please it changes nothing.",
-    ]
 
 
 def _input_rows(declaration: Declaration, encoder: Encoder) -> list[list[str]]:

@@ -43,22 +43,23 @@ class Ranked:
 def auc_interval(labels: Labels, probabilities: Floats) -> Interval:
     """The 95 % interval of the AUC."""
     ranked = Ranked(labels, probabilities)
-    return _middle([ranked.auc(weights) for weights in _draws(len(labels))])
+    return interval([ranked.auc(weights) for weights in draws(len(labels))])
 
 
 def auc_gap_interval(labels: Labels, probabilities: Floats, others: Floats) -> Interval:
     """The 95 % interval of the AUC less that of other probabilities, both on the same rows in each draw."""
     ours, theirs = Ranked(labels, probabilities), Ranked(labels, others)
-    return _middle([ours.auc(weights) - theirs.auc(weights) for weights in _draws(len(labels))])
+    return interval([ours.auc(weights) - theirs.auc(weights) for weights in draws(len(labels))])
 
 
-def _draws(rows: int) -> Iterator[Weights]:
+def draws(rows: int) -> Iterator[Weights]:
     """How often each row is drawn, with replacement; the same draws each time."""
     generator = np.random.default_rng(SEED)
     for _ in range(DRAWS):
         yield np.bincount(generator.integers(0, rows, rows), minlength=rows)
 
 
-def _middle(found: list[float]) -> Interval:
+def interval(found: list[float] | Floats) -> Interval:
+    """The middle 95 % of the draws."""
     low, high = np.nanquantile(np.array(found), ENDS)
     return float(low), float(high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn import metrics
 
 from knownat.resampling import auc_gap_interval, auc_interval
+from knownat.splits import Split
 
 THRESHOLD = 0.5
 BINS = 10
@@ -60,56 +62,22 @@ def peer_scores(labels: Labels, probabilities: Floats, peer: Floats) -> dict[str
     }
 
 
-def auc(labels: Labels, probabilities: Floats) -> float:
-    return rounded(metrics.roc_auc_score(labels, probabilities))
-
-
-def log_loss(labels: Labels, probabilities: Floats) -> Floats:
-    """Each row's surprise, in nats; a probability of exactly 0 or 1 counts as one next to it."""
-    likely = np.clip(np.where(labels, probabilities, 1 - probabilities), np.finfo(np.float64).eps, 1)
-    surprise: Floats = -np.log(likely)
-    return surprise
-
-
-def compared(labels: Labels, probabilities: Floats, peer: Floats) -> dict[str, Any]:
-    """95 % bootstrap intervals of the scores, and of the AUC's lead over the peer's, on the same draws of rows."""
-    aucs = drawn_aucs(labels, {"model": probabilities, "peer": peer})
-    means = drawn_means(
-        {
-            "accuracy": ((probabilities >= THRESHOLD) == labels).astype(np.float64),
-            "log_loss": log_loss(labels, probabilities),
-            "brier": (probabilities - labels) ** 2,
-        }
-    )
-    lead = metrics.roc_auc_score(labels, probabilities) - metrics.roc_auc_score(labels, peer)
-    return {
-        "intervals": {name: _interval(values) for name, values in ({"auc": aucs["model"]} | means).items()},
-        "lead": {"auc": rounded(lead), "interval": _interval(aucs["model"] - aucs["peer"])},
-    }
-
-
-def _interval(values: Floats) -> list[float]:
-    return [rounded(end) for end in interval(values)]
-
-
 def headline(found: Mapping[Split, Any]) -> dict[str, Any]:
     """Of all that was measured, what stands side by side in a table of experiments."""
+    names = ("auc", "auc_low", "auc_high", "accuracy", "log_loss", "calibration_error", "rows")
     test, validation = found["test"], found["validation"]
-    low, high = test["intervals"]["auc"]
     return {
         "test": {
-            "auc": test["auc"],
-            "auc_low": low,
-            "auc_high": high,
-            "accuracy": test["accuracy"],
-            "log_loss": test["log_loss"],
-            "calibration_error": test["calibration_error"],
-            "rows": test["rows"],
+            **{name: test[name] for name in names},
             "peer": {"auc": test["peer"]["auc"]},
             "majority": {"accuracy": test["majority"]["accuracy"]},
         },
         "validation": {"auc": validation["auc"], "log_loss": validation["log_loss"]},
     }
+
+
+def auc(labels: Labels, probabilities: Floats) -> float:
+    return rounded(metrics.roc_auc_score(labels, probabilities))
 
 
 def calibration_error(labels: Labels, probabilities: Floats) -> float:

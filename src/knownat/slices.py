@@ -38,23 +38,23 @@ def slices(judged: Judged, names: Sequence[str], encoder: Encoder) -> Points:
     refuse_unknown(names, encoder)
     found: list[Mapping[str, float | str]] = []
     for name in names:
-        for value, mask in _parts(pc.fill_null(judged.rows[name].cast(pa.string()), ""), judged.labels):
+        for value, mask in parts(values_of(judged.rows, name), judged.labels):
             words = f"{name} = {value}" if value else f"{name} is missing"
             found.append({"slice": words, "input": name, "value": value, **_scores(judged, mask)})
     return found
 
 
-def quarters(parts: Sequence[Judged]) -> Points:
+def quarters(judged: Sequence[Judged]) -> Points:
     """Scores by the calendar quarter, in UTC, of the moment that was asked about."""
     every = Judged(
-        pa.concat_tables([part.rows.select([TIME]) for part in parts]),
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "probabilities", "peer")),
+        pa.concat_tables([part.rows.select([TIME]) for part in judged]),
+        *(np.concatenate([getattr(part, name) for part in judged]) for name in ("labels", "probabilities", "peer")),
     )
     at = every.rows[TIME]
     names = pc.binary_join_element_wise(pc.year(at).cast(pa.string()), pc.quarter(at).cast(pa.string()), "-Q")
     return [
         {"quarter": quarter, **_scores(every, mask), "peer_auc": auc(every.labels[mask], every.peer[mask])}
-        for quarter, mask in _parts(names, every.labels)
+        for quarter, mask in parts(names, every.labels)
     ]
 
 
@@ -67,13 +67,18 @@ def refuse_unknown(names: Sequence[str], encoder: Encoder) -> None:
             raise KnownatError(f"params.yaml: evaluate.slices: service '{encoder.service}' has no input '{name}'; {remedy}")
 
 
-def _parts(values: pa.ChunkedArray, labels: Labels) -> Iterator[tuple[str, Mask]]:
+def values_of(rows: pa.Table, name: str) -> pa.ChunkedArray:
+    """An input's values as text, "" where there is none."""
+    return pc.fill_null(rows[name].cast(pa.string()), "")
+
+
+def parts(values: pa.ChunkedArray, labels: Labels, least: int = LEAST_ROWS) -> Iterator[tuple[str, Mask]]:
     """Each value, in order, that has enough rows and both labels, and which rows have it."""
     codes = values.combine_chunks().dictionary_encode()
     places = codes.indices.to_numpy(zero_copy_only=False)
     for value, place in sorted((value, place) for place, value in enumerate(codes.dictionary.to_pylist())):
         mask = places == place
-        if mask.sum() >= LEAST_ROWS and 0 < labels[mask].mean() < 1:
+        if mask.sum() >= least and 0 < labels[mask].mean() < 1:
             yield value, mask
 
 

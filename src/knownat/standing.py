@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from sklearn import metrics
 
 from knownat.declaration import Model
 from knownat.encoder import Encoder
-from knownat.intervals import Floats, Labels
 from knownat.params import Params
-from knownat.scores import log_loss, rounded
+from knownat.scores import Floats, Labels, auc, rounded
 from knownat.slices import parts, values_of
 
 
@@ -32,8 +32,6 @@ class Standing(Model):
 
 def standing_of(path: Path, encoder: Encoder, rows: pa.Table, params: Params) -> Standing:
     """Through the whole model and from raw values; the slices are those of the first of `evaluate.slices`."""
-    from sklearn.metrics import roc_auc_score
-
     from knownat.model import load, predict
 
     columns = {i.name: rows[i.name].to_pylist() for i in encoder.inputs}
@@ -41,17 +39,15 @@ def standing_of(path: Path, encoder: Encoder, rows: pa.Table, params: Params) ->
     labels = rows[encoder.label].to_numpy(zero_copy_only=False).astype(np.bool_)
     return Standing(
         rows=len(labels),
-        auc=rounded(roc_auc_score(labels, foretold)),
-        log_loss=rounded(log_loss(labels, foretold).mean()),
+        auc=auc(labels, foretold),
+        log_loss=rounded(metrics.log_loss(labels, foretold)),
         worst_slice=_worst(rows, labels, foretold, params),
     )
 
 
 def _worst(rows: pa.Table, labels: Labels, foretold: Floats, params: Params) -> Slice | None:
-    from sklearn.metrics import roc_auc_score
-
     found = [
-        Slice(value=value, rows=int(inside.sum()), auc=rounded(roc_auc_score(labels[inside], foretold[inside])))
+        Slice(value=value, rows=int(inside.sum()), auc=auc(labels[inside], foretold[inside]))
         for name in params.evaluate.slices[:1]
         for value, inside in parts(values_of(rows, name), labels, params.promote.min_slice_rows)
     ]

@@ -64,7 +64,7 @@ def test_evaluation_gives_the_same_bytes_and_says_what_it_is_made_from(tmp_path:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         evaluated(tmp_path / name, monkeypatch)
-        files = [paths.METRICS, paths.CARD, *sorted(paths.PLOTS.iterdir())]
+        files = [paths.METRICS, paths.EVALUATION, paths.CARD, *sorted(paths.PLOTS.iterdir())]
         found.append({file: file.read_bytes() for file in files})
     assert found[0] == found[1]
     assert json.loads(found[0][paths.METRICS])["test"]["rows"] == 100
@@ -83,7 +83,7 @@ def test_evaluation_gives_the_same_bytes_and_says_what_it_is_made_from(tmp_path:
 def test_the_intervals_hold_the_scores_and_the_peer_stands_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the AUC, and of how far it is above the peer's, on both splits."""
     evaluated(tmp_path, monkeypatch)
-    for found in json.loads(paths.METRICS.read_text()).values():
+    for found in json.loads(paths.EVALUATION.read_text()).values():
         assert found["auc_low"] < found["auc"] < found["auc_high"]
         peer = found["peer"]
         assert peer["auc_gap_low"] < found["auc"] - peer["auc"] < peer["auc_gap_high"]

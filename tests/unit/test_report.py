@@ -180,7 +180,7 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_text(paths.MODEL, "model")
     for split in ("train", "validation"):
         write_text(paths.CURVES / f"plots/metrics/loss/{split}.tsv", f"step\t{split}\n0\t0.7\n1\t0.61\n2\t0.63\n")
-    write_json(paths.METRICS, {"validation": SCORES, "test": SCORES})
+    write_json(paths.EVALUATION, {"validation": SCORES, "test": SCORES})
     write_text(paths.PLOTS / "roc.csv", "false_positive_rate,model,peer\n0,0,0\n0.25,0.5,0.45\n1,1,1\n")
     write_text(paths.PLOTS / "precision_recall.csv", "recall,precision\n0,1\n1,0.4186\n")
     write_text(paths.PLOTS / "calibration.csv", "predicted,actual\n0.1,0.2\n0.9,0.8\n")
@@ -332,7 +332,7 @@ def test_rows_that_do_not_add_up_are_refused() -> None:
         (paths.ENCODER, "encode"),
         (paths.MODEL, "train"),
         (paths.CURVES / "plots/metrics/loss/validation.tsv", "train"),
-        (paths.METRICS, "evaluate"),
+        (paths.EVALUATION, "evaluate"),
         (paths.PLOTS / "confusion.csv", "evaluate"),
         (paths.PLOTS / "slices.csv", "evaluate"),
     ],

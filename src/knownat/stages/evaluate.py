@@ -26,7 +26,7 @@ from knownat.params import Params
 from knownat.parquet import content_hash, read
 from knownat.peer import foretold_by_peer
 from knownat.plots import PLOTS, Points, curves
-from knownat.scores import peer_scores, scores
+from knownat.scores import headline, peer_scores, scores
 from knownat.slices import Judged, quarters, refuse_unknown, slices
 from knownat.splits import SPLITS, Split, refuse_unusable, rows_of
 
@@ -36,19 +36,7 @@ if TYPE_CHECKING:
 SCORED: tuple[Split, ...] = ("validation", "test")
 
 
-@dataclass(frozen=True)
-class Judged:
-    """The rows of one split or more, their labels, and the probabilities that the model and the peer give them."""
-
-    rows: pa.Table
-    labels: Labels
-    model: Floats
-    peer: Floats
-
-
 def main() -> Counts:
-    from knownat.model import load
-
     params, encoder = Params.load(), Encoder.read(paths.ENCODER)
     declaration = Declaration.read(paths.compiled("evaluate"))
     refuse_unknown(params.evaluate.slices, encoder)
@@ -61,7 +49,8 @@ def main() -> Counts:
     judged = judge(model, splits, encoder)
     found = {split: split_scores(part) for split, part in judged.items()}
     points = plotted(model, judged, params.evaluate.slices, encoder)
-    write_json(paths.METRICS, found)
+    write_json(paths.METRICS, headline(found))
+    write_json(paths.EVALUATION, found)
     for name, columns in PLOTS.items():
         write_csv(paths.PLOTS / f"{name}.csv", columns, points[name])
     as_of = declaration.service(encoder.service).as_of
