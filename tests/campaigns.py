@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from knownat.declaration import Declaration, FeatureView, span
 from knownat.judging import judge
+from knownat.params import PreprocessSettings
 from tests.projects import ROOT
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def kept(spark: SparkSession, declared: Declaration, folder: Path, rows: int, se
     columns = declared.event_table.raw_columns
     texts = raw.rename(columns={source: name for name, source in columns.items()})[list(columns)].replace({"": None})
     texts.insert(0, "line", range(2, len(texts) + 2))
-    judged = judge(spark.createDataFrame(texts), declared, declared.event.table, [], observed_at)
+    judged = judge(spark.createDataFrame(texts), declared, declared.event.table, PreprocessSettings(), observed_at)
     return judged.where("verdict = 'kept'")
 
 

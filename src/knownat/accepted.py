@@ -91,6 +91,7 @@ def identity(params: Params, declaration: Declaration, gate: str, asset: str) ->
         return _sourced(asset, params.source(asset))
     parts = [_sourced(table, params.source(table)) for table in sorted(declaration.tables)]
     parts += [f"filters: {', '.join(sorted(params.preprocess.filters))}"] if params.preprocess.filters else []
+    parts += [f"subset: {params.preprocess.subset:g}"] if params.preprocess.subset < 1 else []
     parts += [f"service: {params.service}"] if gate == "training_set" else []
     return "; ".join(parts)
 

@@ -146,6 +146,21 @@ def gates(markdown: Annotated[bool, typer.Option(help="For a job's summary.")] =
         raise typer.Exit(1)
 
 
+@app.command("try")
+def try_(
+    share: Annotated[float, typer.Option(min=0.0001, max=1, help="Of the events' entities.")] = 0.05,
+    set_param: Annotated[
+        list[str] | None, typer.Option("-S", "--set-param", help="As of `dvc exp run`; repeat for several.")
+    ] = None,
+) -> None:
+    """Run the pipeline on a share of the entities, as a temporary experiment; the workspace stays as it is."""
+    from knownat.params import Params
+    from knownat.trial import trial
+
+    for line in trial(Params.load(), share, set_param or ()):
+        typer.echo(line)
+
+
 @app.command()
 def promote(
     check: Annotated[bool, typer.Option("--check", help="Only tell; change nothing.")] = False,

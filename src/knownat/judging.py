@@ -7,20 +7,22 @@ from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from knownat.declaration import Declaration, Table
+from knownat.declaration import Declaration, Table, join_key
 from knownat.derive import spark as sql
 from knownat.expressions import compile_expression
 from knownat.functions import Spark
 from knownat.known_times import dtypes, label_known_at
+from knownat.params import PreprocessSettings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+SUBSET = "outside the subset"
 INVISIBLE = r"[\p{Z}\p{Cc}\p{Cf}]"
 SPACED = rf"^{INVISIBLE}|{INVISIBLE}\z"
 
 
-def judge(raw: DataFrame, declaration: Declaration, name: str, filters: list[str], observed_at: datetime) -> DataFrame:
+def judge(raw: DataFrame, declaration: Declaration, name: str, settings: PreprocessSettings, observed_at: datetime) -> DataFrame:
     """The raw rows (`raw_<column>`, line), their typed columns, and what becomes of each: verdict and reasons.
 
     In this order: not a value of its type, a bound broken, a duplicate, filtered, a bound of a row-level feature broken.
@@ -32,13 +34,23 @@ def judge(raw: DataFrame, declaration: Declaration, name: str, filters: list[str
     judged = typed.withColumn("reasons", F.expr(sql.reasons(chain(_not_parsed(table), _bounds(table, observed_at)))))
     judged = _duplicates(judged, table)
     verdict = "CASE WHEN reasons <> '' THEN 'quarantined' WHEN is_copy THEN 'duplicate'"
-    for chosen in filters:
-        if chosen in table.filters:
-            rule = compile_expression(table.filters[chosen], dtypes(table), "bool").spark
-            verdict += f" WHEN NOT coalesce({rule}, FALSE) THEN 'filtered: {chosen}'"
+    for chosen, rule in _filters(declaration, table, settings):
+        verdict += f" WHEN NOT coalesce({rule}, FALSE) THEN 'filtered: {chosen}'"
     judged = judged.withColumn("verdict", F.expr(f"{verdict} ELSE 'kept' END"))
     judged = with_label_and_keys(judged, declaration, name)
     return _feature_bounds(judged, declaration, name)
+
+
+def _filters(declaration: Declaration, table: Table, settings: PreprocessSettings) -> Iterator[tuple[str, str]]:
+    """Name and condition of each filter that a kept row must pass, the subset last."""
+    for chosen in settings.filters:
+        if chosen in table.filters:
+            yield chosen, compile_expression(table.filters[chosen], dtypes(table), "bool").spark
+    key = sql.entity_keys(declaration, table).get(join_key(declaration.event.entity))
+    if key and settings.subset < 1:
+        # of its md5, since that is the same in every engine and version; a row without the entity stays
+        place = f"conv(substr(md5({key}), 1, 8), 16, 10) / {2**32}"
+        yield SUBSET, f"coalesce({place} < {settings.subset!r}, TRUE)"
 
 
 def with_computed(typed: DataFrame, table: Table) -> DataFrame:

@@ -90,9 +90,13 @@ class OfflineStoreSettings(Model):
 
 
 class PreprocessSettings(Model):
-    """`quarantine_max_share`: the share of a table's rows, unparsed ones included, that may be in quarantine."""
+    """`subset`: the share of the events' entities that is kept, by a hash of their key: 0.05 is part of 0.1.
+
+    `quarantine_max_share`: the share of a table's rows, unparsed ones included, that may be in quarantine.
+    """
 
     filters: list[Name] = []
+    subset: float = Field(default=1, gt=0, le=1)
     partitions: int = Field(default=4, gt=0)
     quarantine_max_share: float = Field(default=0.05, ge=0, le=1)
 

@@ -61,7 +61,7 @@ def project(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pa
     texts = texts.replace({"": None})
     texts.insert(0, "line", range(2, len(texts) + 2))
     observed_at = Params.load(folder / "params.yaml").observed_at
-    judged = judge(spark.createDataFrame(texts), declared, name, [], observed_at).where("verdict = 'kept'")
+    judged = judge(spark.createDataFrame(texts), declared, name, PreprocessSettings(), observed_at).where("verdict = 'kept'")
     kept = judged.select(*map(sql.quoted, stored_columns(declared, name)))
     parquet.write_spark(kept, folder / paths.TABLES / name, table.key, 1)
     return folder

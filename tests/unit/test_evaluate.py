@@ -68,7 +68,7 @@ def test_evaluation_gives_the_same_bytes_and_says_what_it_is_made_from(tmp_path:
         found.append({file: file.read_bytes() for file in files})
     assert found[0] == found[1]
     assert json.loads(found[0][paths.METRICS])["test"]["rows"] == 100
-    assert [file.stem for file in found[0]][2:] == sorted(PLOTS)
+    assert [file.stem for file in found[0]][3:] == sorted(PLOTS)
     for name, columns in PLOTS.items():
         assert found[0][paths.PLOTS / f"{name}.csv"].decode().splitlines()[0] == ",".join(columns)
     card = found[0][paths.CARD].decode()

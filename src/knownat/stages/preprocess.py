@@ -59,7 +59,7 @@ def check_filters(named: list[str], declaration: Declaration) -> None:
 def judge_table(spark: SparkSession, declaration: Declaration, name: str, params: Params) -> DataFrame:
     """What `judge` makes of a table's raw rows; the kept ones are a temporary view of the table's name."""
     raw = spark.read.parquet(str((paths.RAW / f"{name}.parquet").resolve()))
-    judged = judge(raw, declaration, name, params.preprocess.filters, params.source(name).observed_at).persist()
+    judged = judge(raw, declaration, name, params.preprocess, params.source(name).observed_at).persist()
     judged.where("verdict = 'kept'").select(*_stored(declaration, name)).createOrReplaceTempView(name)
     return judged
 
