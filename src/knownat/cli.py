@@ -149,9 +149,7 @@ def gates(markdown: Annotated[bool, typer.Option(help="For a job's summary.")] =
 @app.command("try")
 def try_(
     share: Annotated[float, typer.Option(min=0.0001, max=1, help="Of the events' entities.")] = 0.05,
-    set_param: Annotated[
-        list[str] | None, typer.Option("-S", "--set-param", help="As of `dvc exp run`; repeat for several.")
-    ] = None,
+    set_param: Annotated[list[str] | None, typer.Option("-S", "--set-param", help="As for `dvc exp run`; may repeat.")] = None,
 ) -> None:
     """Run the pipeline on a share of the entities, as a temporary experiment; the workspace stays as it is."""
     from knownat.params import Params

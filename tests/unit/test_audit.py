@@ -20,7 +20,7 @@ from knownat.derive.expectations import stored_columns
 from knownat.errors import KnownatError
 from knownat.judging import judge
 from knownat.loading import load_declaration
-from knownat.params import Params
+from knownat.params import Params, PreprocessSettings
 from tests.declarations import CAMPAIGNS, ROOT, copied, edited, loaded
 
 ROWS = 400
