@@ -498,7 +498,7 @@ def test_headings_tables_and_pictures_make_sense_when_read_aloud() -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
     assert all("scope" in attributes for tag, attributes in outline.tags if tag == "th")
     pictures = [attributes for tag, attributes in outline.tags if tag == "svg"]
-    assert len(pictures) == 5 + 5
+    assert len(pictures) == 9 + 5
     assert all(attributes["role"] == "img" for attributes in pictures)
     assert len(re.findall(r"<svg [^>]*><title>[^<]+</title>", text)) == len(pictures)
 
