@@ -23,20 +23,20 @@ from knownat.encoder import Encoder
 from knownat.params import Params
 from knownat.parquet import read
 from knownat.resampling import Ranked, draws, interval
-from knownat.splits import rows_of
+from knownat.splits import SPLITS, rows_of
 
 Floats = NDArray[np.float64]
 
 
 def foretold(encoder: Encoder, seed: int) -> Floats:
     """The logits that the network trained with a seed gives the test rows."""
-    from knownat.training import arrays, trained
+    from knownat.batches import Rows
+    from knownat.training import logits, trained
 
-    train, validation, test = (rows_of(read(paths.ENCODED), split) for split in ("train", "validation", "test"))
     settings = Params.load().train.model_copy(update={"seed": seed})
-    network, _ = trained(train, validation, encoder, settings, [])
-    logits: Floats = network.predict(arrays(test, encoder)[0], batch_size=8192, verbose=0)[:, 0].astype(np.float64)
-    return logits
+    train, validation, test = (Rows(paths.ENCODED, split, encoder, settings.memory_limit) for split in SPLITS)
+    network, _ = trained(train, validation, settings)
+    return logits(network, test).astype(np.float64)
 
 
 def reachable(truth: Path, keys: list[str]) -> Floats:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, model_validator
 
 from knownat.declaration import Model, Name, Span, in_utc, span
 from knownat.errors import KnownatError
@@ -118,6 +118,8 @@ class TrainSettings(Model):
     """`class_weight`: balanced makes both labels weigh the same in the loss; `calibration` then mends the probabilities.
 
     `category_dropout`: the share of the categories' columns, and `dropout`: of hidden units, that a step does not see.
+
+    `memory_limit`: how large the encoded rows of a split may be; larger ones are read from the disk in each epoch.
     """
 
     batch_size: int = Field(gt=0)
@@ -131,6 +133,7 @@ class TrainSettings(Model):
     calibration: Literal["none", "platt"] = "platt"
     l2: float = Field(ge=0)
     patience: int = Field(gt=0)
+    memory_limit: ByteSize = ByteSize(2_000_000_000)
     seed: int = Field(ge=0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,7 +28,11 @@ DECLARED = {
                 "kept": {"dtype": "bool"},
             },
         },
-        "shops": {"key": ["shop"], "known_at": "opened_at", "columns": {"shop": {"dtype": "string"}, "opened_at": {"dtype": "timestamp"}}},
+        "shops": {
+            "key": ["shop"],
+            "known_at": "opened_at",
+            "columns": {"shop": {"dtype": "string"}, "opened_at": {"dtype": "timestamp"}},
+        },
     },
     "entities": {"buyer": "buyer", "shop": "shop"},
     "event": {"table": "orders", "entity": "buyer"},
@@ -41,10 +44,10 @@ OBSERVED = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def orders(spark: SparkSession) -> Iterator[DataFrame]:
+def orders(spark: SparkSession) -> DataFrame:
     """Two orders a buyer, and some of nobody."""
     rows = [(n, f"{n}", "2019-01-01 00:00:00", f"buyer {n // 2}" if n % 100 else None, "true") for n in range(ROWS)]
-    yield spark.createDataFrame(rows, "line long, number string, placed_at string, buyer string, kept string")
+    return spark.createDataFrame(rows, "line long, number string, placed_at string, buyer string, kept string")
 
 
 def kept(frame: DataFrame, share: float, table: str = "orders") -> set[str]:

@@ -10,24 +10,28 @@ from knownat.console import Counts, run_stage
 from knownat.encoder import Encoder
 from knownat.params import Params
 from knownat.parquet import read
-from knownat.splits import refuse_unusable, rows_of
+from knownat.splits import SPLIT, Split, refuse_unusable, rows_of
+
+FITTED: tuple[Split, ...] = ("train", "validation")
 
 
 def main() -> Counts:
     settings = Params.load().train
     encoder = Encoder.read(paths.ENCODER)
-    matrix = read(paths.ENCODED)
-    train, validation = rows_of(matrix, "train"), rows_of(matrix, "validation")
-    refuse_unusable("train", train[encoder.label_columns[True]])
-    refuse_unusable("validation", validation[encoder.label_columns[True]])
+    label = encoder.label_columns[True]
+    labels = read(paths.ENCODED, [SPLIT, label])
+    for split in FITTED:
+        refuse_unusable(split, rows_of(labels, split)[label])
     # here, so that a refusal does not wait for TensorFlow
+    from knownat.batches import Rows
     from knownat.curves import Curves
     from knownat.network import whole
     from knownat.training import calibrated, trained
 
-    core, losses = trained(train, validation, encoder, settings, [Curves(paths.CURVES, settings.epochs)])
-    save(whole(encoder, core, calibrated(core, validation, encoder, settings)), paths.MODEL)
-    return {"rows": train.num_rows, "epochs": len(losses), "validation_loss": round(min(losses), 6)}
+    train, validation = (Rows(paths.ENCODED, split, encoder, settings.memory_limit) for split in FITTED)
+    core, losses = trained(train, validation, settings, [Curves(paths.CURVES, settings.epochs)])
+    save(whole(encoder, core, calibrated(core, validation, settings)), paths.MODEL)
+    return {"rows": len(train.labels), "epochs": len(losses), "validation_loss": round(min(losses), 6)}
 
 
 if __name__ == "__main__":
