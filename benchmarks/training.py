@@ -155,8 +155,8 @@ def report(runs: list[tuple[str, float, float]], rows: int, megabytes: float, lo
         "",
         f"`python benchmarks/training.py`: the encoded matrix of the worked case repeated to {rows:,} rows ({megabytes:,.0f} MB of "
         f"numbers), network and batch size of params.yaml, {os.cpu_count()} cores, load average {load:.1f} when it began. Medians "
-        f"of {REPEATS} processes each, in turns; the first of {EPOCHS} epochs, in which TensorFlow traces, does not count. Streamed: "
-        f"with `train.memory_limit` at {STREAMED_BYTES // 10**6} MB.",
+        f"of {REPEATS} processes each, in turns; the first of {EPOCHS} epochs, in which TensorFlow traces, does not count. "
+        f"Streamed: with `train.memory_limit` at {STREAMED_BYTES // 10**6} MB.",
         "",
         "| | rows/s | of the bare loop | peak memory |",
         "|---|---:|---:|---:|",
