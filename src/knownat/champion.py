@@ -82,6 +82,6 @@ def _problem(store: Literal["cache", "remote"], md5: str, target: Path) -> str:
             objects.fs.get_file(objects.oid_to_path(md5), str(target))
     except FileNotFoundError:
         return "does not hold it"
-    except (OSError, *unreachable) as error:
+    except (OSError, ImportError, *unreachable) as error:
         return f"cannot be read ({' '.join(str(error).split()).rstrip('.')})"
     return "" if file_hash(target) == md5 else "holds it damaged"
