@@ -83,17 +83,20 @@ def _slices(name: str, rows: pa.Table, labels: Labels, foretold: Floats, setting
 def losses(before: Standing, after: Standing, allowed: PromoteSettings) -> list[Loss]:
     """Of the AUC, the log loss, and the AUC of each slice that both were judged on; the same rows are behind both."""
     known = {part.name: part.auc for part in before.slices}
-    aucs = [("AUC", before.auc, after.auc, "max_auc_loss", allowed.max_auc_loss)]
-    aucs += [
-        (f"AUC of {part.name} ({part.rows:,} rows)", known[part.name], part.auc, "max_slice_auc_loss", allowed.max_slice_auc_loss)
-        for part in after.slices
-        if part.name in known
-    ]
     gain = after.log_loss - before.log_loss
     return [
-        *(Loss(score, old, new, old - new, limit, most) for score, old, new, limit, most in aucs),
+        _auc_loss("AUC", before.auc, after.auc, "max_auc_loss", allowed.max_auc_loss),
         Loss("log loss", before.log_loss, after.log_loss, gain, "max_log_loss_gain", allowed.max_log_loss_gain),
+        *(
+            _auc_loss(f"AUC of {part.name}", known[part.name], part.auc, "max_slice_auc_loss", allowed.max_slice_auc_loss)
+            for part in after.slices
+            if part.name in known
+        ),
     ]
+
+
+def _auc_loss(score: str, before: float, after: float, limit: str, allowed: float) -> Loss:
+    return Loss(score, before, after, before - after, limit, allowed)
 
 
 def shown(*standings: Standing) -> list[str]:
