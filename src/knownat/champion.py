@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from knownat import paths
 from knownat.declaration import Model
 from knownat.errors import KnownatError
-from knownat.files import read_json, write_text
+from knownat.files import write_text
 from knownat.revision import file_hash
 from knownat.standing import Standing
 
-FILES = (paths.MODEL, paths.ENCODER)
+Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+
+
+class Files(Model):
+    """The md5 of each, as in dvc.lock."""
+
+    model: Md5
+    encoder: Md5
 
 
 class Champion(Model):
-    """`files`: path → md5, as in dvc.lock; `training_set`: its content's sha256; `unseen_from`: it has learned nothing later."""
+    """`training_set`: the sha256 of what it learned from; `unseen_from`: it has learned from nothing as late as this."""
 
     service: str
-    files: dict[str, str] = Field(min_length=len(FILES))
+    files: Files
     training_set: str
-    unseen_from: datetime
+    unseen_from: AwareDatetime
     standing: Standing
 
     @classmethod
@@ -32,40 +38,50 @@ class Champion(Model):
         if not path.exists():
             return None
         try:
-            return cls.model_validate(read_json(path))
-        except (ValueError, ValidationError) as error:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
             raise KnownatError(f"{path} is damaged; `git checkout {path}`, or delete it to promote anew.") from error
 
     def write(self, path: Path) -> None:
         write_text(path, self.model_dump_json(indent=2) + "\n")
 
-    def fetch(self, folder: Path) -> dict[Path, Path]:
-        """The champion's files by the path that each has in a workspace, copied from DVC's cache or the remote."""
-        return {path: _fetched(self.files[path.as_posix()], path, folder / path.name) for path in FILES}
+    def fetch(self, folder: Path) -> tuple[Path, Path]:
+        """The champion's model and encoder, copied into a folder from DVC's cache or else the remote."""
+        wanted = (paths.MODEL, self.files.model), (paths.ENCODER, self.files.encoder)
+        model, encoder = (_fetched(path, md5, folder / path.name) for path, md5 in wanted)
+        return model, encoder
 
 
-def workspace_files() -> dict[str, str]:
-    """Path → md5 of the model and the encoder that lie in the workspace."""
-    return {path.as_posix(): file_hash(path) for path in FILES}
+def workspace_files() -> Files:
+    return Files(model=file_hash(paths.MODEL), encoder=file_hash(paths.ENCODER))
 
 
-def _fetched(md5: str, path: Path, target: Path) -> Path:
-    """An object of DVC's cache or else the remote, copied; KnownatError where neither has it, or it is damaged."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    try:
-        repo = Repo(".")
-        stores: list[Any] = [repo.cache.local]
-        if not stores[0].exists(md5):
-            stores = [repo.cloud.get_remote_odb()]
-        stores[0].fs.get_file(stores[0].oid_to_path(md5), str(target))
-    except (OSError, DvcException) as error:
+def _fetched(path: Path, md5: str, target: Path) -> Path:
+    cache = _problem("cache", md5, target)
+    remote = cache and _problem("remote", md5, target)
+    if remote:
         raise KnownatError(
-            f"The champion's {path} is neither in the cache nor in the remote ({md5}); `dvc push` it from where it was promoted."
-        ) from error
-    if file_hash(target) != md5:
-        raise KnownatError(
-            f"The champion's {path} is damaged in the cache or the remote ({md5}); delete the object and `dvc pull` it."
+            f"The champion's {path} is not to be had: the cache {cache}, the remote {remote};"
+            f" `dvc push` it ({md5}) from where it was promoted."
         )
     return target
+
+
+def _problem(store: Literal["cache", "remote"], md5: str, target: Path) -> str:
+    """Why a store did not give an object; empty if it is in `target` now."""
+    from botocore.exceptions import BotoCoreError, ClientError  # of s3fs, which passes some of them on
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc_objects.errors import ObjectDBError
+    from dvc_objects.fs.errors import AuthError, ConfigError, RemoteMissingDepsError
+
+    unreachable = (DvcException, ObjectDBError, AuthError, ConfigError, RemoteMissingDepsError, BotoCoreError, ClientError)
+    try:
+        with Repo(".") as repo:
+            objects: Any = repo.cache.local if store == "cache" else repo.cloud.get_remote_odb()
+            objects.fs.get_file(objects.oid_to_path(md5), str(target))
+    except FileNotFoundError:
+        return "does not hold it"
+    except (OSError, ImportError, *unreachable) as error:
+        return f"cannot be read ({' '.join(str(error).split()).rstrip('.')})"
+    return "" if file_hash(target) == md5 else "holds it damaged"

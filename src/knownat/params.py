@@ -138,21 +138,21 @@ class TrainSettings(Model):
 
 
 class EvaluateSettings(Model):
-    """`slices`: inputs, by whose values the scores are also given, such as a category; the first is the champion gate's."""
+    """`slices`: inputs, by whose values the scores are also given, such as a category; `knownat promote` too looks at the first."""
 
     slices: list[str] = []
 
 
 class PromoteSettings(Model):
-    """How much worse than the champion a model may be by its AUC, its log loss and the AUC of its worst slice.
+    """How much worse than the champion a model may be by its AUC, its log loss and the AUC of any slice.
 
-    A slice with fewer than `min_slice_rows` is not looked at.
+    Nothing is judged, be it a slice or the whole, on fewer than `min_rows`.
     """
 
     max_auc_loss: float = Field(default=0.002, ge=0)
     max_log_loss_gain: float = Field(default=0.002, ge=0)
     max_slice_auc_loss: float = Field(default=0.02, ge=0)
-    min_slice_rows: int = Field(default=200, gt=0)
+    min_rows: int = Field(default=200, gt=0)
 
 
 class Params(Model):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +11,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from knownat import paths
-from knownat.champion import FILES, Champion, workspace_files
+from knownat.champion import Champion, workspace_files
 from knownat.encoder import Encoder
 from knownat.errors import KnownatError
 from knownat.gates import data_of, require
 from knownat.params import Params
+from knownat.reproduced import expect_reproduced
+from knownat.slices import refuse_unknown
 from knownat.splits import TIME, refuse_unusable, rows_of
-from knownat.standing import Standing, standing_of
-
-STAGES = ("encode", "train", "evaluate")
+from knownat.standing import Standing, losses, shown, standing_of
 
 
 class IncomparableError(KnownatError):
@@ -34,8 +34,8 @@ class Decision:
     """
 
     lines: list[str]
-    reasons: list[str] = field(default_factory=list)
-    champion: Champion | None = None
+    reasons: list[str]
+    champion: Champion | None
 
 
 def decide(params: Params, path: Path, *, uncompared: bool = False) -> Decision:
@@ -46,47 +46,40 @@ def decide(params: Params, path: Path, *, uncompared: bool = False) -> Decision:
     """
     from knownat.parquet import content_hash, read
 
-    _expect_reproduced()
+    expect_reproduced()
     require("training_set", data_of("training_set"))
     champion, files = Champion.read(path), workspace_files()
-    if champion and champion.files == files and champion.service == params.service:
-        return Decision([f"This model is the champion of service '{champion.service}' already."])
+    if champion and (champion.service, champion.files) == (params.service, files):
+        return Decision([f"This model is the champion of service '{params.service}' already."], [], None)
     encoder, rows = Encoder.read(paths.ENCODER), rows_of(read(paths.TRAINING_SET), "test")
-    before, lines, reasons = None, ["There is no champion yet."], list[str]()
-    if champion:
-        try:
-            rows = _unseen(champion, params, encoder, rows)
-            before = _standing(champion, rows, params)
-        except IncomparableError as error:
-            lines, reasons = [str(error)], [] if uncompared else ["Say --uncompared to promote without a comparison."]
-    after = standing_of(paths.MODEL, encoder, rows, params)
-    if before:
-        lines, reasons = _judged(before, after, params)
-    reasons += _worthless(after, rows, encoder)
-    challenger = Champion(
-        service=params.service,
-        files=files,
-        training_set=content_hash(paths.TRAINING_SET),
-        unseen_from=params.split.test_from,
-        standing=after,
-    )
+    refuse_unknown(params.evaluate.slices, encoder)
+    refuse_unusable("test", rows[encoder.label])
+    after, lines, reasons = _judged(champion, encoder, rows, params, uncompared)
+    # from the rows and not from split.test_from, which may have been edited since
+    unseen_from = pc.min(rows[TIME]).as_py()
+    training_set = content_hash(paths.TRAINING_SET)
+    challenger = Champion(service=params.service, files=files, training_set=training_set, unseen_from=unseen_from, standing=after)
     return Decision(lines, reasons, challenger)
 
 
-def _expect_reproduced() -> None:
-    """Refuse a model, encoder or training set that the pipeline would make anew."""
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-
-    for path in (*FILES, paths.TRAINING_SET):
-        if not path.is_file():
-            raise KnownatError(f"{path} is missing; run `dvc repro` (or `dvc pull`) first.")
-    try:
-        stale = sorted(Repo(".").status(targets=list(STAGES)))
-    except DvcException as error:
-        raise KnownatError(f"DVC cannot tell whether the model is what the pipeline makes: {error}") from error
-    if stale:
-        raise KnownatError(f"What is here is not what dvc.lock says (stage {', '.join(stale)}); run `dvc repro` first.")
+def _judged(
+    champion: Champion | None, encoder: Encoder, rows: pa.Table, params: Params, uncompared: bool
+) -> tuple[Standing, list[str], list[str]]:
+    """The model's standing, what there is to say of it, and what speaks against it."""
+    said, reasons = "There is no champion yet.", list[str]()
+    if champion:
+        try:
+            fair = _unseen(champion, params, encoder, rows)
+            before = _standing(champion, encoder, fair, params)
+        except IncomparableError as error:
+            said, reasons = str(error), [] if uncompared else ["Nothing was compared; --uncompared promotes it all the same."]
+        else:
+            after = standing_of(paths.MODEL, encoder, fair, params)
+            said = f"On {after.rows:,} test rows that neither has learned from, champion → challenger:"
+            reasons = [str(loss) for loss in losses(before, after, params.promote) if loss.is_too_much]
+            return after, [said, *shown(before, after)], reasons + _worthless(after, fair, encoder)
+    after = standing_of(paths.MODEL, encoder, rows, params)
+    return after, [said, f"On {after.rows:,} test rows:", *shown(after)], reasons + _worthless(after, rows, encoder)
 
 
 def _unseen(champion: Champion, params: Params, encoder: Encoder, rows: pa.Table) -> pa.Table:
@@ -96,58 +89,40 @@ def _unseen(champion: Champion, params: Params, encoder: Encoder, rows: pa.Table
             f"The champion serves '{champion.service}', this model '{params.service}': they do not answer the same question."
         )
     late = rows.filter(pc.field(TIME) >= pa.scalar(champion.unseen_from, rows.schema.field(TIME).type))
-    try:
-        refuse_unusable("test", late[encoder.label])
-    except KnownatError as error:
+    if late.num_rows < params.promote.min_rows or pc.count_distinct(late[encoder.label]).as_py() < 2:
         raise IncomparableError(
-            f"No fair comparison: there are not rows of both labels from {champion.unseen_from:%Y-%m-%d} on,"
-            " up to when the champion has learned."
-        ) from error
+            f"No fair comparison: of {rows.num_rows:,} test rows, {late.num_rows:,} are from {champion.unseen_from:%Y-%m-%d}"
+            f" on, up to when the champion has learned; it takes promote.min_rows ({params.promote.min_rows:,}) of both labels."
+        )
     return late
 
 
-def _standing(champion: Champion, rows: pa.Table, params: Params) -> Standing:
+def _standing(champion: Champion, today: Encoder, rows: pa.Table, params: Params) -> Standing:
     """How the champion does on rows; IncomparableError where its files or its inputs are gone."""
     with tempfile.TemporaryDirectory(prefix="knownat-champion-") as folder:
         try:
-            files = champion.fetch(Path(folder))
-            encoder = Encoder.read(files[paths.ENCODER])
-            _expect_inputs(encoder, rows)
-            return standing_of(files[paths.MODEL], encoder, rows, params)
+            model, encoder_file = champion.fetch(Path(folder))
         except KnownatError as error:
             raise IncomparableError(str(error)) from error
+        try:
+            encoder = Encoder.read(encoder_file)
+            _expect_inputs(encoder, today)
+            return standing_of(model, encoder, rows, params)
+        except IncomparableError:
+            raise
+        except (KnownatError, ValueError) as error:
+            raise IncomparableError("The champion's files are whole, but today's code cannot run them.") from error
 
 
-def _expect_inputs(encoder: Encoder, rows: pa.Table) -> None:
-    types = {field.name: pa.types.is_string(field.type) for field in rows.schema}
-    for found in encoder.inputs:
+def _expect_inputs(champion: Encoder, today: Encoder) -> None:
+    if champion.label != today.label:
+        raise IncomparableError(f"The champion foretells {champion.label}, this model {today.label}.")
+    types = {found.name: found.dtype for found in today.inputs}
+    for found in champion.inputs:
         if found.name not in types:
             raise IncomparableError(f"The champion reads {found.name}, which today's training set does not have.")
-        if types[found.name] != (found.dtype == "string"):
-            raise IncomparableError(f"The champion reads {found.name} as {found.dtype}, which it no longer is.")
-
-
-def _judged(before: Standing, after: Standing, params: Params) -> tuple[list[str], list[str]]:
-    allowed = params.promote
-    scores = [
-        ("AUC", before.auc, after.auc, before.auc - after.auc, allowed.max_auc_loss),
-        ("log loss", before.log_loss, after.log_loss, after.log_loss - before.log_loss, allowed.max_log_loss_gain),
-    ]
-    if before.worst_slice and after.worst_slice:
-        old, new = before.worst_slice, after.worst_slice
-        name = f"AUC of the worst slice ({old.value}; {new.value})"
-        scores.append((name, old.auc, new.auc, old.auc - new.auc, allowed.max_slice_auc_loss))
-    lines = [f"On {after.rows:,} test rows that neither has learned from, champion → challenger:"]
-    reasons = []
-    for name, old_score, new_score, worse, most in scores:
-        lines.append(f"  {name}: {old_score:.4f} → {new_score:.4f}")
-        if worse > most:
-            reasons.append(f"Its {name} is worse by {worse:.4f}; promote.{_key(name)} allows {most}.")
-    return lines, reasons
-
-
-def _key(name: str) -> str:
-    return {"AUC": "max_auc_loss", "log loss": "max_log_loss_gain"}.get(name, "max_slice_auc_loss")
+        if types[found.name] != found.dtype:
+            raise IncomparableError(f"The champion reads {found.name} as {found.dtype}; today it is {types[found.name]}.")
 
 
 def _worthless(standing: Standing, rows: pa.Table, encoder: Encoder) -> list[str]:

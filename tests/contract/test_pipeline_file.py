@@ -47,8 +47,8 @@ def test_a_stage_depends_on_all_the_code_it_runs(stage: str) -> None:
 
 
 def test_every_params_dependency_is_a_section() -> None:
-    """What a stage depends on in params.yaml is a field of Params."""
-    fields = {field.alias or name for name, field in Params.model_fields.items()}
+    """What a stage depends on in params.yaml is a field of Params; `promote` is read by its command, after all stages."""
+    fields = {field.alias or name for name, field in Params.model_fields.items()} - {"promote"}
     named = {param.split(".")[0] for stage in STAGES for param in files(stage, "params")}
     assert named == fields
 
