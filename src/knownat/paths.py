@@ -23,6 +23,7 @@ CURVES = Path("metrics/training")
 METRICS = Path("metrics/scores.json")
 EVALUATION = Path("metrics/evaluation.json")
 PLOTS = Path("plots")
+SERVICES = PLOTS / "services.csv"
 CHAMPION = Path("champion.json")
 CARD = Path("models/model_card.md")
 REPORT = Path("report")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from sklearn import metrics
 
+from knownat.files import write_text
 from knownat.scores import THRESHOLD, Floats, Labels, bins, rounded
 
 MOST_POINTS = 300
@@ -74,3 +78,11 @@ def _points(**columns: Floats) -> Points:
     length = len(next(iter(columns.values())))
     kept = np.unique(np.linspace(0, length - 1, min(length, MOST_POINTS)).round().astype(np.int64))
     return [{name: rounded(values[i]) for name, values in columns.items()} for i in kept.tolist()]
+
+
+def write_csv(path: Path, columns: Sequence[str], points: Points) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(points)
+    write_text(path, text.getvalue())

@@ -82,6 +82,11 @@ def parts(values: pa.ChunkedArray, labels: Labels, least: int = LEAST_ROWS) -> I
             yield value, mask
 
 
+def part_scores(judged: Judged) -> dict[str, float]:
+    """The columns of a plot file that all parts have."""
+    return _scores(judged, np.ones(len(judged.labels), dtype=np.bool_))
+
+
 def _scores(judged: Judged, mask: Mask) -> dict[str, float]:
     labels, probabilities = judged.labels[mask], judged.probabilities[mask]
     return {

@@ -15,7 +15,8 @@ from tests.imports import closure
 from tests.projects import ROOT
 
 STAGES: dict[str, Any] = {name: stage.get("do", stage) for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items()}
-LOADED_BY_NAME = {"retrieve": closure("knownat.offline_store.duckdb") | closure("knownat.offline_store.spark")}
+STORES = closure("knownat.offline_store.duckdb") | closure("knownat.offline_store.spark")
+LOADED_BY_NAME = {"retrieve": STORES, "compare": STORES}
 
 
 def module(stage: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from knownat import parquet
 from tests.deliveries import DECLARATION, reproduced_deliveries, write_tables
@@ -43,6 +45,15 @@ def test_a_second_data_set_runs_without_python_of_its_own(deliveries: Path) -> N
     assert training_set["usual__median_km"].null_count < len(training_set)
     assert "test" in scores(deliveries)
     assert (deliveries / "report" / "index.html").stat().st_size > 1000
+
+
+def test_each_service_is_compared_by_the_same_peer(deliveries: Path) -> None:
+    """On what it may read as of its own moment; for the model's own service that is the peer beside the model."""
+    with (deliveries / "plots" / "services.csv").open(newline="") as file:
+        found = {row["service"]: row for row in csv.DictReader(file)}
+    evaluation = json.loads((deliveries / "metrics" / "evaluation.json").read_text())
+    assert set(found) == set(yaml.safe_load((deliveries / "feature_repo" / "services.yaml").read_text()))
+    assert float(found["order"]["auc"]) == evaluation["test"]["peer"]["auc"]
 
 
 def test_every_row_of_a_second_data_set_is_accounted_for(deliveries: Path) -> None:

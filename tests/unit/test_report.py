@@ -188,6 +188,7 @@ def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_text(paths.PLOTS / "importance.csv", f"{IMPORTANCE}request__amount,0.2,0.15,0.25\nrequest__months,-0.001,-0.002,0\n")
     write_text(paths.PLOTS / "slices.csv", SLICES)
     write_text(paths.PLOTS / "quarters.csv", QUARTERS)
+    write_text(paths.SERVICES, f"service,as_of,{PART}\nasking,asked_at,90,0.4,0.75,0.65,0.85,0.6,0.7\n")
     write_text(paths.PLOTS / "confusion.csv", "actual,predicted\n" + 1001 * "true,false\n")
     return tmp_path
 
@@ -335,6 +336,7 @@ def test_rows_that_do_not_add_up_are_refused() -> None:
         (paths.EVALUATION, "evaluate"),
         (paths.PLOTS / "confusion.csv", "evaluate"),
         (paths.PLOTS / "slices.csv", "evaluate"),
+        (paths.SERVICES, "compare"),
     ],
 )
 @pytest.mark.usefixtures("pipeline")
@@ -362,7 +364,7 @@ def test_slices_stand_best_first_beside_the_whole_split() -> None:
     assert slices.index("car0.800, 70 rows") < slices.index("missing0.700, 70 rows") < slices.index(f"{HOSTILE}0.600, 60 rows")
 
 
-@pytest.mark.parametrize(("plot", "heading"), [("slices", "Slices"), ("quarters", "Over time")])
+@pytest.mark.parametrize(("plot", "heading"), [("slices", "Slices"), ("quarters", "Over time"), ("services", "Hindsight")])
 @pytest.mark.usefixtures("pipeline")
 def test_where_no_part_has_enough_rows_there_is_no_picture(plot: str, heading: str) -> None:
     """A file with its header alone, and the page does without."""
@@ -498,7 +500,7 @@ def test_headings_tables_and_pictures_make_sense_when_read_aloud() -> None:
     assert all(after <= before + 1 for before, after in pairwise(levels))
     assert all("scope" in attributes for tag, attributes in outline.tags if tag == "th")
     pictures = [attributes for tag, attributes in outline.tags if tag == "svg"]
-    assert len(pictures) == 9 + 5
+    assert len(pictures) == 9 + 5 + 1
     assert all(attributes["role"] == "img" for attributes in pictures)
     assert len(re.findall(r"<svg [^>]*><title>[^<]+</title>", text)) == len(pictures)
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 CURVES = paths.CURVES / "plots" / "metrics" / "loss"
 LOSSES = {"train": CURVES / "train.tsv", "validation": CURVES / "validation.tsv"}
-PLOTS = ("roc", "precision_recall", "calibration", "confusion", "threshold", "importance", "slices", "quarters")
+PLOTS = ("roc", "precision_recall", "calibration", "confusion", "threshold", "importance", "slices", "quarters", "services")
+MAKERS = {"services": "compare"}
 HASHED = {paths.TRAINING_SET: "retrieve", paths.ENCODER: "encode", paths.MODEL: "train"}
 
 Points = list[dict[str, str]]
@@ -67,7 +68,7 @@ def collect() -> Evidence:
         encoder=Encoder.read(paths.ENCODER),
         losses={split: _curve(path) for split, path in LOSSES.items()},
         scores=_json(paths.EVALUATION, "evaluate"),
-        plots={name: _table(paths.PLOTS / f"{name}.csv", "evaluate") for name in PLOTS},
+        plots={name: _table(paths.PLOTS / f"{name}.csv", MAKERS.get(name, "evaluate")) for name in PLOTS},
         hashes={path.as_posix(): content_hash(made(path, stage)) for path, stage in HASHED.items()},
         data=_data(declaration, params),
         documents={f"gates/{gate}/{path.name}": path for gate in GATES for path in sorted((paths.RESULTS / gate).glob("*.html"))},

@@ -10,7 +10,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from knownat.report.evidence import Points
-from knownat.report.numbers import count, score
+from knownat.report.numbers import count, score, share
 from knownat.report.svg import SHARES, Axis, Series, chart, number, picture, text, ticks
 
 MOST_INPUTS = 15
@@ -64,6 +64,22 @@ def slices(name: str, points: Points, overall: float) -> Markup:
     ]
     axis = Axis("AUC", ticks(min(overall, *(r.low for r in found)), max(overall, *(r.high for r in found))))
     return ranges(f"AUC by {name}, beside {score(overall)} of the whole test split", axis, found, guide=overall)
+
+
+def services(points: Points) -> Markup:
+    """The AUC that each service's features allow, with the accuracy at a threshold of 0.5."""
+    found = [
+        Range(
+            f"{p['service']}, as of {p['as_of']}",
+            float(p["auc"]),
+            float(p["auc_low"]),
+            float(p["auc_high"]),
+            f"{score(float(p['auc']))}, accuracy {share(float(p['accuracy']))}",
+        )
+        for p in points
+    ]
+    axis = Axis("AUC", ticks(min(r.low for r in found), max(r.high for r in found)))
+    return ranges("AUC of gradient boosting by service", axis, found)
 
 
 def quarters(points: Points) -> Markup:

@@ -19,6 +19,10 @@ IMPORTANCE = (
     "Test split: the largest losses of AUC when one of {} inputs is shuffled; the lines run from the least to the most "
     "of the repeats. Inputs that say the same share their loss."
 )
+SERVICES = (
+    "Test split: gradient boosting on what each service may read, as of its own moment, with 95 % intervals. What is known later "
+    "tells more, and is no skill."
+)
 SLICES = "Test split by {}, with 95 % intervals; the dotted line is the whole split."
 
 
@@ -58,6 +62,8 @@ def drawn(evidence: Evidence) -> list[tuple[str, str, Markup]]:
     if plots["quarters"]:
         found.append(("Over time", QUARTERS, measures.quarters(plots["quarters"])))
     found.append(("Importance", IMPORTANCE.format(len(plots["importance"])), measures.importance(plots["importance"])))
+    if plots["services"]:
+        found.append(("Hindsight", SERVICES, measures.services(plots["services"])))
     by_input = groupby(plots["slices"], key=itemgetter("input"))
     return [*found, *(("Slices", SLICES.format(name), measures.slices(name, list(p), test["auc"])) for name, p in by_input)]
 

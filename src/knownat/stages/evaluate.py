@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +21,7 @@ from knownat.model import load, predict
 from knownat.params import Params
 from knownat.parquet import content_hash, read
 from knownat.peer import foretold_by_peer
-from knownat.plots import PLOTS, Points, curves
+from knownat.plots import PLOTS, Points, curves, write_csv
 from knownat.scores import headline, peer_scores, scores
 from knownat.slices import Judged, quarters, refuse_unknown, slices
 from knownat.splits import SPLITS, Split, refuse_unusable, rows_of
@@ -95,14 +91,6 @@ def facts(splits: dict[Split, pa.Table], found: dict[Split, Any], parts: Points,
         limits=said,
         hashes={path.as_posix(): content_hash(path) for path in (paths.TRAINING_SET, paths.ENCODER, paths.MODEL)},
     )
-
-
-def write_csv(path: Path, columns: Sequence[str], points: Points) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(points)
-    write_text(path, text.getvalue())
 
 
 if __name__ == "__main__":
