@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from tests.deliveries import reproduced_deliveries
-from tests.projects import ROOT, commit, reproduced, run
+from tests.projects import ROOT, commit, run
 
 pytestmark = pytest.mark.full
 
@@ -118,20 +117,3 @@ def test_data_that_was_not_pushed_is_refused(author: Path) -> None:
     assert ended == 1
     assert "is not to be had" in summary
     assert not (folder / "data/results").exists()
-
-
-def test_a_model_is_compared_with_the_champion_that_the_remote_holds(author: Path) -> None:
-    """Neither of them lies in the clone before; the summary says how both do, and whether it would be promoted."""
-    done(author, "git", "checkout", "-q", "-f", "-b", "challenger", "main")
-    done(author, "dvc", "checkout", "-q", "--force")
-    params = author / "params.yaml"
-    params.write_text(params.read_text() + "promote: {max_auc_loss: 1, max_log_loss_gain: 9, min_rows: 10}\n")
-    done(author, "knownat", "promote")
-    pushed(author, "challenger")
-    params.write_text(re.sub(r"(?<=seed: )\d+", "11", params.read_text()))
-    assert reproduced(author)
-    pushed(author, "challenger")
-    _, ended, summary = judged(author, "challenger")
-    assert ended == 0, summary
-    assert "neither has learned from, champion → challenger" in summary.split("### Champion")[1]
-    assert "It would be promoted." in summary
