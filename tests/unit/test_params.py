@@ -33,7 +33,7 @@ def changed(path: Path, key: str, line: str) -> Path:
         ("service", "servce: launch", ["servce", "did you mean 'service'?"]),
         ("batch_size", "batchsize: 256", ["train.batchsize", "did you mean 'batch_size'?"]),
         ("seed", "sede: 2", ["sources.campaigns.sede", "did you mean 'seed'?"]),
-        ("partitions", "qqqq: 4", ["preprocess.qqqq", "use one of filters, partitions"]),
+        ("partitions", "qqqq: 4", ["preprocess.qqqq", "use one of filters, subset, partitions"]),
         ("observed_at", "observed_at: soon", ["sources.campaigns.observed_at", "'soon'"]),
         ("observed_at", "observed_at: '0001-01-01T00:00:00+05:00'", ["sources.campaigns.observed_at", "years 1 to 9999"]),
         ("observed_at", "observed_at: 3", ["sources.campaigns.observed_at", "says 3"]),
