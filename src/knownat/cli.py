@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -180,6 +181,41 @@ def promote(
         typer.echo(f"Promoted. Commit {paths.CHAMPION} with dvc.lock, and `dvc push`.")
     elif decision.champion:
         typer.echo("It would be promoted.")
+
+
+@app.command()
+def s3(
+    port: Annotated[int, typer.Option(min=1024, max=65000, help="The first of eight in a row.")] = 8333,
+    folder: Annotated[Path, typer.Option(help="Where the data stays.")] = Path(".s3"),
+    versioned: Annotated[list[str] | None, typer.Option(help="A bucket to have too, which keeps every version.")] = None,
+    env: Annotated[
+        bool, typer.Option("--env", help="Start nothing; print the server's address and credentials as exports.")
+    ] = False,
+) -> None:
+    """Run an S3 server on this machine for DVC's remote, until Ctrl-C; endpoint and credentials go to .dvc/config.local."""
+    from knownat.s3 import exports, local_bucket, run
+
+    bucket = local_bucket(port)
+    if env:
+        typer.echo(exports(bucket))
+        return
+    run(folder.resolve(), port, bucket, versioned or ())
+
+
+@app.command()
+def push(timeout: Annotated[float, typer.Option(min=1, help="Seconds after which to give up.")] = 3600) -> None:
+    """Send data, models and what the run cache needs to the remote, and see that all of it is there."""
+    from knownat.remote import transfer
+
+    transfer("push", timeout)
+
+
+@app.command()
+def pull(timeout: Annotated[float, typer.Option(min=1, help="Seconds after which to give up.")] = 3600) -> None:
+    """Fetch the data and models that dvc.lock names, and the run cache; see that all of it is here and undamaged."""
+    from knownat.remote import transfer
+
+    transfer("pull", timeout)
 
 
 def _moment(option: str, text: str) -> datetime:
