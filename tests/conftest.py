@@ -1,15 +1,18 @@
-"""What all tests share: one Spark session."""
+"""What all tests share: one Spark session, one reproduced project."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from knownat.params import SparkSettings
 from knownat.spark_session import spark_session
+from tests.deliveries import reproduced_deliveries
+from tests.projects import copied
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,3 +33,15 @@ def spark() -> Iterator[SparkSession]:
     """The one session of a test run, on two cores."""
     with spark_session(SparkSettings(master="local[2]")) as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def deliveries_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The second data set's project, reproduced; nobody may change it."""
+    return reproduced_deliveries(tmp_path_factory.mktemp("deliveries"))
+
+
+@pytest.fixture(scope="module")
+def deliveries(deliveries_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A module's own copy of it."""
+    return copied(deliveries_once, tmp_path_factory.mktemp("own") / "project")

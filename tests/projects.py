@@ -29,6 +29,11 @@ def project(folder: Path, declaration: Path) -> Path:
     return folder
 
 
+def copied(made: Path, folder: Path) -> Path:
+    """A copy of a project, cache and all; state is left behind, since it names its folder."""
+    return Path(shutil.copytree(made, folder, symlinks=True, ignore=shutil.ignore_patterns("registry.db", "online.db")))
+
+
 def commit(folder: Path) -> None:
     subprocess.run([*GIT, "add", "-A"], cwd=folder, check=True)
     subprocess.run([*GIT, "commit", "-q", "--allow-empty", "-m", "test"], cwd=folder, check=True)

@@ -206,7 +206,8 @@ def exports(found: Bucket) -> str:
 
 def run(folder: Path, port: int, asked: Bucket, versioned: Sequence[str]) -> None:
     """Serve until the person, or the system, says stop."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for stop in (signal.SIGINT, signal.SIGTERM):  # also where a shell has it ignored, as for a job in the background
+        signal.signal(stop, signal.default_int_handler)
     try:
         with serving(folder, port, asked, versioned) as process:
             log.info("%s is up, its data in %s; stop it with Ctrl-C", asked.shown, folder)

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deliveries import reproduced_deliveries
-from tests.projects import ROOT, commit, run
+from tests.projects import ROOT, commit, copied, run
 
 pytestmark = pytest.mark.full
 
@@ -19,9 +18,9 @@ def done(folder: Path, *command: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def author(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def author(deliveries_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project on its branch `main`, pushed: git to a bare repository, data to a folder beside it."""
-    folder = reproduced_deliveries(tmp_path_factory.mktemp("author"))
+    folder = copied(deliveries_once, tmp_path_factory.mktemp("author") / "project")
     (folder / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "gates", folder / ".ci" / "gates")
     done(folder, "dvc", "remote", "modify", "storage", "url", str(folder.parent / "data-remote"))

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from knownat import parquet
-from tests.deliveries import DECLARATION, reproduced_deliveries, write_tables
+from tests.deliveries import DECLARATION, write_tables
 from tests.projects import project, renamed, reproduced, run
 
 NAMES = [
@@ -24,12 +24,6 @@ NAMES = [
     "minutes_late", "deliveries", "weather", "rain", "measured_at", "rain_mm", "shipment", "is_late", "order", "record", "usual",
     "weight_kg", "days_allowed", "depot_name", "arrived", "late_rate", "late_minutes", "grams", "median_km", "heavy_only",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def deliveries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The second data set's project, reproduced once."""
-    return reproduced_deliveries(tmp_path_factory.mktemp("deliveries"))
 
 
 def scores(folder: Path) -> dict[str, object]:

@@ -7,15 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.deliveries import reproduced_deliveries
 from tests.projects import run
 
 pytestmark = pytest.mark.full
-
-
-@pytest.fixture(scope="module")
-def deliveries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return reproduced_deliveries(tmp_path_factory.mktemp("deliveries"))
 
 
 def contents(folder: Path) -> dict[str, str]:
