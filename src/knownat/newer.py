@@ -1,0 +1,41 @@
+"""Whether a source that is pinned to a version of an S3 object has a newer one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import parse_qs, urlsplit
+
+from knownat.errors import KnownatError
+from knownat.params import Source
+
+
+def newer_versions(sources: dict[str, Source]) -> Iterator[str]:
+    """A sentence for each source whose bucket has a newer version; endpoint and credentials come from the environment.
+
+    Raises KnownatError where a bucket cannot be asked.
+    """
+    for table, source in sources.items():
+        parts = urlsplit(source.uri)
+        [pinned] = parse_qs(parts.query).get("versionId", [None])
+        if parts.scheme == "s3" and pinned:
+            latest = _latest(table, parts.netloc, parts.path.lstrip("/"))
+            if latest != pinned:
+                yield (
+                    f"sources.{table} is pinned to version {pinned} of s3://{parts.netloc}{parts.path}; there is a newer one:"
+                    f" `dvc exp run -S 'sources.{table}.uri=s3://{parts.netloc}{parts.path}?versionId={latest}'"
+                    f" -S sources.{table}.sha256=null` says which sha256 to pin."
+                )
+
+
+def _latest(table: str, bucket: str, key: str) -> str:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from knownat.remote import Bucket, problem
+
+    asked = Bucket(bucket)
+    if wrong := problem(asked):
+        raise KnownatError(f"sources.{table}: {wrong}")
+    try:
+        return str(asked.client().head_object(Bucket=bucket, Key=key).get("VersionId"))
+    except (BotoCoreError, ClientError) as error:
+        raise KnownatError(f"sources.{table}: s3://{bucket}/{key} cannot be asked for its newest version ({error}); see the key.") from error
