@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from knownat import paths
-from knownat.card import lineage
 from knownat.declaration import Declaration
 from knownat.encoder import Encoder
 from knownat.errors import KnownatError
@@ -100,13 +99,6 @@ def test_a_slice_by_what_is_no_input_is_refused_by_name(tmp_path: Path, monkeypa
     with pytest.raises(KnownatError, match="slices: service 'early' has no input 'basket__shops'; did you mean 'basket__shop'"):
         evaluate.main()
     assert not paths.METRICS.exists()
-
-
-def test_the_lineage_changes_with_what_the_model_is_made_from() -> None:
-    """With a file's hash or a parameter, and with nothing else."""
-    first = lineage({"a": "1", "b": "2"}, {"seed": 7})
-    assert first == lineage({"b": "2", "a": "1"}, {"seed": 7})
-    assert len({first, lineage({"a": "1", "b": "3"}, {"seed": 7}), lineage({"a": "1", "b": "2"}, {"seed": 8})}) == 3
 
 
 @pytest.mark.parametrize(
