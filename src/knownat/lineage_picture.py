@@ -85,8 +85,9 @@ def _places(boxes: Mapping[str, Box], edges: Mapping[str, set[str]]) -> tuple[di
 
 def _curve(start: tuple[float, float], upper: Box, end: tuple[float, float], lower: Box) -> Markup:
     x1, y1, x2, y2 = start[0] + upper.width / 2, start[1] + upper.height, end[0] + lower.width / 2, end[1]
-    middle = (y1 + y2) / 2
-    return Markup('<path d="M{} {}C{} {} {} {} {} {}"/>').format(*map(number, (x1, y1, x1, middle, x2, middle, x2, y2)))
+    down = max(y1, y2 - GAP)  # past a higher box beside it
+    middle = (down + y2) / 2
+    return Markup('<path d="M{} {}V{}C{} {} {} {} {} {}"/>').format(*map(number, (x1, y1, down, x1, middle, x2, middle, x2, y2)))
 
 
 def _box(box: Box, x: float, y: float) -> Markup:

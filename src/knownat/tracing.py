@@ -86,9 +86,10 @@ def _of_id(prefix: str) -> Trace:
         raise KnownatError(f"No dvc.lock in git's history here gives the lineage id {prefix}; check it, or {further}.")
     if len(found) > 1:
         raise KnownatError(f"{prefix} begins {len(found)} lineage ids: {', '.join(sorted(found))}; write more of its digits.")
-    [(name, held)] = found.items()
-    lock = parse(held[-1].text)
-    return Trace(lock.outputs[MODEL], name, tuple(lock.way_to(MODEL)), _in_order(held), is_here=held[-1].text == here)
+    [(whole, versions)] = found.items()
+    last = versions[-1].text
+    lock = parse(last)
+    return Trace(lock.outputs[MODEL], whole, tuple(lock.way_to(MODEL)), _in_order(versions), is_here=last == here)
 
 
 def _in_order(found: Sequence[Held]) -> tuple[Commit, ...]:
