@@ -34,12 +34,12 @@ def emit(declaration: Declaration, found: Trace, target: str) -> str:
         raise KnownatError("--openlineage tells of the data that is here, and this id is of another commit; check that out first.")
     from openlineage.client.serde import Serde
 
-    from knownat.derive.openlineage import events
+    from knownat.derive.openlineage import events, without_login
 
     made = events(declaration, found, read_yaml(paths.FEATURE_REPO / "feature_store.yaml"), datetime.now(UTC).isoformat())
     if "://" in target:
         _send(made, target)
-        return f"{len(made)} runs were sent to {_shown(target)}."
+        return f"{len(made)} runs were sent to {without_login(target)}."
     path = Path(target)
     try:
         write_text(path, "".join(f"{Serde.to_json(event)}\n" for event in made))
@@ -52,9 +52,13 @@ def _send(made: list[RunEvent], target: str) -> None:
     from openlineage.client.transport.http import HttpConfig, HttpTransport
     from requests import RequestException
 
+    from knownat.derive.openlineage import without_login
+
     address = urlsplit(target)
     if address.scheme not in {"http", "https"} or not address.hostname:
-        raise KnownatError(f"--openlineage: {_shown(target)} is no address of a receiver; write http://host:port, or a file.")
+        raise KnownatError(
+            f"--openlineage: {without_login(target)} is no address of a receiver; write http://host:port, or a file."
+        )
     key = os.environ.get("OPENLINEAGE_API_KEY")
     settings = {"url": target, "endpoint": ENDPOINT if address.path in {"", "/"} else address.path, "timeout": SECONDS}
     auth = {"auth": {"type": "api_key", "apiKey": key}} if key else {}
@@ -65,7 +69,7 @@ def _send(made: list[RunEvent], target: str) -> None:
                 transport.emit(event)
             except RequestException as error:
                 raise KnownatError(
-                    f"{_shown(target)} did not take the events ({_why(error)}; {sent} of {len(made)} were sent);"
+                    f"{without_login(target)} did not take the events ({_why(error)}; {sent} of {len(made)} were sent);"
                     " look at the receiver, then send them again."
                 ) from error
     finally:
@@ -80,9 +84,3 @@ def _why(error: RequestException) -> str:
     if isinstance(error, Timeout):
         return "it does not answer"
     return "nothing listens there" if "refused" in str(error) else "it cannot be reached"
-
-
-def _shown(target: str) -> str:
-    """The address without the password that it may hold."""
-    address = urlsplit(target)
-    return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()

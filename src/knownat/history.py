@@ -13,8 +13,12 @@ from knownat.lock import LOCK
 
 @dataclass(frozen=True)
 class Commit:
-    """`at`: when it was committed, ISO with its zone; `names`: the tags and experiments that it is the tip of."""
+    """`place`: in the history, oldest first; `at`: when it was committed, ISO with its zone.
 
+    `tags`, `experiments`: those that it is the tip of.
+    """
+
+    place: int
     id: str
     at: str
     subject: str
@@ -40,7 +44,7 @@ def history() -> list[Held]:
     found: dict[str, list[Commit]] = {}
     asked = "".join(f"{commit.id}:{prefix}{LOCK}\n" for commit in commits)
     for commit, line in zip(
-        commits, git("cat-file", "--batch-check=%(objectname) %(objecttype)", given=asked).splitlines(), strict=True
+        commits, git("cat-file", "--batch-check=%(objectname) %(objecttype)", given=asked).split("\n")[:-1], strict=True
     ):
         if line.endswith(" blob"):
             found.setdefault(line.split()[0], []).append(commit)
@@ -73,9 +77,11 @@ def _commits() -> Iterator[Commit]:
     tags, experiments = _names()
     # without -z a subject stays on its line; what git wrote aside (stashes, DVC's own bookkeeping) is nobody's version
     hidden = ["--exclude=refs/stash", "--exclude=refs/exps/exec/*", "--exclude=refs/exps/celery/*"]
-    for line in git("log", *hidden, "--all", "--date-order", "--reverse", "--format=%H%x09%cI%x09%s").splitlines():
+    order = ["--all", "--date-order", "--reverse", "--encoding=UTF-8", "--no-show-signature"]
+    lines = git("log", *hidden, *order, "--format=%H%x09%cI%x09%s").split("\n")[:-1]  # a subject may hold a form feed
+    for place, line in enumerate(lines):
         name, at, subject = line.split("\t", 2)
-        yield Commit(name, at, subject, tuple(tags.get(name, ())), tuple(experiments.get(name, ())))
+        yield Commit(place, name, at, subject, tuple(tags.get(name, ())), tuple(experiments.get(name, ())))
 
 
 def _names() -> tuple[dict[str, list[str]], dict[str, list[str]]]:

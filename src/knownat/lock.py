@@ -63,10 +63,12 @@ class Lock:
     def way_to(self, path: str) -> list[Stage]:
         """The stages that made a file, or that what they made is made of, in the order in which they run."""
         found: dict[str, Stage] = {}
+        seen = set[str]()
 
         def follow(wanted: str) -> None:
             for stage in self.stages.values():
-                if stage.name not in found and any(same(wanted, file.path) for file in stage.outputs):
+                if stage.name not in seen and any(same(wanted, file.path) for file in stage.outputs):
+                    seen.add(stage.name)
                     for file in stage.inputs:
                         follow(file.path)
                     found[stage.name] = stage
@@ -88,7 +90,7 @@ def parse(text: str, where: str = "dvc.lock") -> Lock:
     try:
         content = YAML(typ="safe", pure=True).load(text)  # YAML 1.2, as DVC writes it
         return Lock({name: _stage(name, stage) for name, stage in ((content or {}).get("stages") or {}).items()})
-    except (YAMLError, ValueError, TypeError, AttributeError, KeyError, StopIteration) as error:
+    except (YAMLError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise KnownatError(f"{where} cannot be read; `git checkout dvc.lock`, or run `dvc repro` to write it anew.") from error
 
 
@@ -112,5 +114,5 @@ def _stage(name: str, content: Mapping[str, Any]) -> Stage:
 
 def _files(entries: list[Mapping[str, Any]]) -> Iterator[File]:
     for entry in entries:
-        found = next(entry[kind] for kind in HASHES if entry.get(kind))
+        [found, *_] = [entry[kind] for kind in HASHES if entry.get(kind)]  # ValueError: there is none
         yield File(str(entry["path"]), str(found), entry.get("size"))

@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -93,7 +92,7 @@ def _of_id(prefix: str) -> Trace:
 
 
 def _in_order(found: Sequence[Held]) -> tuple[Commit, ...]:
-    return tuple(sorted((c for held in found for c in held.commits), key=lambda commit: datetime.fromisoformat(commit.at)))
+    return tuple(sorted((c for held in found for c in held.commits), key=lambda commit: commit.place))
 
 
 def _tracked(lock: Lock, path: str) -> File:

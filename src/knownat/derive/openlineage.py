@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -69,7 +70,9 @@ class _Maker:
     feast: Mapping[str, Any]
 
     def event(self, stage: Stage, at: str) -> RunEvent:
-        parameters = [execution_parameters_run.ExecutionParameter(key=k, value=v) for k, v in flattened(stage.params).items()]
+        parameters = [
+            execution_parameters_run.ExecutionParameter(key=k, value=without_login(v)) for k, v in flattened(stage.params).items()
+        ]
         job_type = job_type_job.JobTypeJobFacet(processingType="BATCH", integration="DVC", jobType="STAGE")
         read = [InputDataset(*self._place(named.name), facets=self._facets(named)) for named in self._inputs(stage)]
         service = [InputDataset(self.namespace, self._service(stage))] if self._service(stage) else []
@@ -89,8 +92,8 @@ class _Maker:
 
     def _place(self, name: str) -> tuple[str, str]:
         """Namespace and name: a source elsewhere is told by its server; everything else is the project's."""
-        found = urlsplit(name)
-        return (f"{found.scheme}://{found.hostname}", found.path.lstrip("/")) if found.netloc else (self.namespace, name)
+        found = urlsplit(without_login(name))
+        return (f"{found.scheme}://{found.netloc}", found.path.lstrip("/")) if found.netloc else (self.namespace, name)
 
     def _service(self, stage: Stage) -> str:
         """The feature service that a stage asks for features; empty where it asks for none."""
@@ -172,6 +175,11 @@ class _Maker:
         if table and not source.endswith(".py"):  # a generator has no columns
             return {column: [(source, field)] for column, field in declared.tables[table].raw_columns.items() if source}
         return {}
+
+
+def without_login(text: str) -> str:
+    """An address without the name and password that it may hold; any other text as it is."""
+    return re.sub(r"^([a-z0-9+.-]+://)[^/]*@", r"\1", text)
 
 
 def _of_view(declared: Declaration, view: FeatureView) -> Fields:
