@@ -12,7 +12,6 @@ from knownat import paths
 from knownat.declaration import Declaration
 from knownat.errors import KnownatError
 from knownat.files import write_text
-from knownat.loading import read_yaml
 from knownat.tracing import Trace
 
 if TYPE_CHECKING:
@@ -34,9 +33,9 @@ def emit(declaration: Declaration, found: Trace, target: str) -> str:
         raise KnownatError("--openlineage tells of the data that is here, and this id is of another commit; check that out first.")
     from openlineage.client.serde import Serde
 
-    from knownat.derive.openlineage import events, without_login
+    from knownat.derive.openlineage import events, namespace, without_login
 
-    made = events(declaration, found, read_yaml(paths.FEATURE_REPO / "feature_store.yaml"), datetime.now(UTC).isoformat())
+    made = events(declaration, found, namespace(paths.FEATURE_REPO), datetime.now(UTC).isoformat())
     if "://" in target:
         _send(made, target)
         return f"{len(made)} runs were sent to {without_login(target)}."

@@ -76,7 +76,7 @@ def git(*arguments: str, given: str | None = None) -> str:
 def _commits() -> Iterator[Commit]:
     tags, experiments = _names()
     # without -z a subject stays on its line; what git wrote aside (stashes, DVC's own bookkeeping) is nobody's version
-    hidden = ["--exclude=refs/stash", "--exclude=refs/exps/exec/*", "--exclude=refs/exps/celery/*"]
+    hidden = [f"--exclude=refs/{kept}" for kept in ("stash", "exps/stash", "exps/exec/*", "exps/celery/*")]
     order = ["--all", "--date-order", "--reverse", "--encoding=UTF-8", "--no-show-signature"]
     lines = git("log", *hidden, *order, "--format=%H%x09%cI%x09%s").split("\n")[:-1]  # a subject may hold a form feed
     for place, line in enumerate(lines):

@@ -28,6 +28,7 @@ class Trace:
     """`file` as dvc.lock tracks it; `stages` made it or what it is made of, in order; `commits` hold it, oldest first.
 
     `lineage` is the id of a model, None for another file; `is_here`: whether the dvc.lock of this folder says all this.
+    Of several versions of dvc.lock with one id (the code differs, say), the last is told of.
     """
 
     file: File

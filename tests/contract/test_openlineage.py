@@ -20,7 +20,7 @@ from openlineage.client.serde import Serde
 
 from knownat.declaration import Declaration
 from knownat.derive.feast import feast_objects
-from knownat.derive.openlineage import events
+from knownat.derive.openlineage import events, namespace
 from knownat.loading import load_declaration, read_yaml
 from knownat.lock import parse
 from knownat.tracing import MODEL, Trace
@@ -30,6 +30,7 @@ from tests.receivers import Receiver, receiving
 
 AT = "2026-01-02T03:04:05+00:00"
 STORE = read_yaml(ROOT / "feature_repo" / "feature_store.yaml")
+NAMESPACE = namespace(ROOT / "feature_repo")
 LOCK = (ROOT / "dvc.lock").read_text()
 
 # What the specification's core, https://openlineage.io/spec/2-0-2/OpenLineage.json, asks of a run event, in our own words.
@@ -63,7 +64,7 @@ def traced(text: str = LOCK) -> Trace:
 
 
 def made(declaration: Declaration, text: str = LOCK, at: str = AT) -> list[dict[str, Any]]:
-    return [json.loads(Serde.to_json(event)) for event in events(declaration, traced(text), STORE, at)]
+    return [json.loads(Serde.to_json(event)) for event in events(declaration, traced(text), NAMESPACE, at)]
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +181,10 @@ def test_another_data_set_has_events_too() -> None:
     assert {"order", "rain", "usual", "depot_record"} <= set(parts(found["retrieve"]))
 
 
-def test_a_configured_namespace_is_feasts_own(declaration: Declaration) -> None:
-    """What `feature_store.yaml` says under `openlineage` holds for both."""
-    [event, *_] = events(declaration, traced(), {**STORE, "openlineage": {"namespace": "shop"}}, AT)
-    assert event.job.namespace == f"shop/{STORE['project']}"
+def test_a_configured_namespace_is_feasts_own(tmp_path: Path) -> None:
+    """What `feature_store.yaml` says under `openlineage` holds for both; by default it is Feast's project."""
+    (tmp_path / "feature_store.yaml").write_text(json.dumps(STORE | {"openlineage": {"enabled": True, "namespace": "shop"}}))
+    assert (NAMESPACE, namespace(tmp_path)) == (STORE["project"], f"shop/{STORE['project']}")
 
 
 def test_a_receiver_joins_our_events_with_feasts(tmp_path: Path, declaration: Declaration) -> None:
@@ -202,7 +203,7 @@ def test_a_receiver_joins_our_events_with_feasts(tmp_path: Path, declaration: De
         processor.process_event(event)
 
     def reached(name: str, direction: str) -> set[tuple[str, str]]:
-        graph = store.get_lineage_graph("dataset", str(STORE["project"]), name, depth=30, direction=direction)
+        graph = store.get_lineage_graph("dataset", NAMESPACE, name, depth=30, direction=direction)
         return {(node["type"], node["name"]) for node in graph["nodes"]}
 
     before = reached("models/model.keras", "upstream")
@@ -216,7 +217,7 @@ def test_a_receiver_joins_our_events_with_feasts(tmp_path: Path, declaration: De
         for told in (made(declaration), feasts)
     )
     assert {name for _, name in ours & theirs} == {*declaration.feature_views, "launch"}
-    columns = store.get_column_lineage(str(STORE["project"]), "category_history", "upstream")
+    columns = store.get_column_lineage(NAMESPACE, "category_history", "upstream")
     assert ("success_rate_365d", "data/raw/campaigns.parquet", "state") in {
         (c["output_field"], c["input_name"], c["input_field"]) for c in columns
     }

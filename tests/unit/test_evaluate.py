@@ -14,6 +14,7 @@ from knownat.declaration import Declaration
 from knownat.encoder import Encoder
 from knownat.errors import KnownatError
 from knownat.files import write_text
+from knownat.lineage import workspace_lineage
 from knownat.params import Params
 from knownat.plots import PLOTS
 from knownat.stages import evaluate
@@ -77,6 +78,7 @@ def test_evaluation_gives_the_same_bytes_and_says_what_it_is_made_from(tmp_path:
     assert "| embargo | none |" in card
     assert "The buyer kept it." in card
     assert hashlib.sha256(paths.MODEL.read_bytes()).hexdigest() in card
+    assert f"Lineage: `{workspace_lineage()}`" in card
 
 
 def test_the_intervals_hold_the_scores_and_the_peer_stands_beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from feast.openlineage.identity import resolve_namespace
 from feast.openlineage.mappers import feast_field_to_schema_field
+from feast.repo_config import load_repo_config
 from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState
 from openlineage.client.facet_v2 import (
     column_lineage_dataset,
@@ -46,13 +48,18 @@ class Named:
     file: File
 
 
-def events(declaration: Declaration, found: Trace, store: Mapping[str, Any], at: str) -> list[RunEvent]:
-    """One finished run a stage, in order. `store` is `feature_store.yaml`, `at` the time of sending (ISO, with its zone).
+def namespace(folder: Path) -> str:
+    """The one that Feast's emitter uses for what a Feast repository (the folder of feature_store.yaml) declares."""
+    config = load_repo_config(folder, folder / "feature_store.yaml")
+    return str(resolve_namespace(config.openlineage and config.openlineage.namespace, config.project))
+
+
+def events(declaration: Declaration, found: Trace, namespace: str, at: str) -> list[RunEvent]:
+    """One finished run a stage, in order; `at` is the time of sending (ISO, with its zone).
 
     The same content gives the same run ids, so that what is sent twice is one run.
     """
     set_producer(PRODUCER)
-    namespace = resolve_namespace((store.get("openlineage") or {}).get("namespace"), str(store["project"]))
     maker = _Maker(declaration, found, namespace, feast_objects(declaration))
     return [maker.event(stage, at) for stage in found.stages]
 
