@@ -31,6 +31,10 @@ def emit(declaration: Declaration, found: Trace, target: str) -> str:
     """
     if not found.is_here:
         raise KnownatError("--openlineage tells of the data that is here, and this id is of another commit; check that out first.")
+    if not found.stages:
+        raise KnownatError(
+            f"--openlineage: no stage makes {found.file.path}, so there is no run to tell of; name what is made of it."
+        )
     from openlineage.client.serde import Serde
 
     from knownat.derive.openlineage import events, namespace, without_login

@@ -135,6 +135,8 @@ def test_data_sets_carry_their_hashes_and_columns(declaration: Declaration, foun
     names = [field["name"] for field in table["schema"]["fields"]]
     assert names[:4] == ["project_id", "event_timestamp", "split", "is_successful"]
     assert "category_history__success_rate_365d" in names
+    assert "outcome" in views
+    assert "outcome" not in parts(found["retrieve"])  # which the service does not read
 
 
 def test_columns_are_followed_from_the_training_set_to_the_raw_file(found: dict[str, dict[str, Any]]) -> None:
@@ -185,6 +187,12 @@ def test_a_configured_namespace_is_feasts_own(tmp_path: Path) -> None:
     """What `feature_store.yaml` says under `openlineage` holds for both; by default it is Feast's project."""
     (tmp_path / "feature_store.yaml").write_text(json.dumps(STORE | {"openlineage": {"enabled": True, "namespace": "shop"}}))
     assert (NAMESPACE, namespace(tmp_path)) == (STORE["project"], f"shop/{STORE['project']}")
+
+
+def test_nothing_is_told_unless_somebody_asks(tmp_path: Path) -> None:
+    """The configuration that is shipped makes Feast emit nothing, though its client is installed."""
+    (tmp_path / "feature_store.yaml").write_text(json.dumps(STORE))
+    assert FeatureStore(repo_path=str(tmp_path)).openlineage_emitter is None
 
 
 def test_a_receiver_joins_our_events_with_feasts(tmp_path: Path, declaration: Declaration) -> None:

@@ -97,10 +97,12 @@ def test_a_file_that_cannot_be_written_is_one_sentence(declaration: Declaration)
         emit(declaration, FOUND, "taken/events")
 
 
-def test_what_is_of_another_commit_is_not_told(declaration: Declaration) -> None:
+def test_what_is_of_another_commit_or_of_no_stage_is_not_told(declaration: Declaration) -> None:
     """Its columns are in another declaration than the one that is here."""
     from dataclasses import replace
 
     with pytest.raises(KnownatError, match="is of another commit; check that out first"):
         emit(declaration, replace(FOUND, is_here=False), "events")
+    with pytest.raises(KnownatError, match=r"no stage makes models/model\.keras, so there is no run"):
+        emit(declaration, replace(FOUND, stages=()), "events")
     assert not Path("events").exists()
