@@ -114,6 +114,8 @@ def project(folder: Path, table: pa.Table, encode: str = "") -> None:
 
 
 def passed(folder: Path) -> None:
-    """The verdict of a gate that the training set, as it is now, has passed."""
+    """The verdict of the gate that the training set, as it is now, has passed, and those of the gates before."""
     verdict = {"gate": "training_set", "data": {paths.TRAINING_SET.as_posix(): content_hash(folder / paths.TRAINING_SET)}}
     write_json(folder / paths.verdict("training_set"), verdict)
+    for gate in ("raw", "features"):
+        write_json(folder / paths.verdict(gate), {"gate": gate, "data": {}})

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 from knownat.declaration import Declaration, ModelInput, Service
@@ -26,7 +24,7 @@ COLUMNS = ("auc", "accuracy", "pr_auc", "log_loss", "brier", "calibration_error"
 
 @dataclass(frozen=True)
 class Facts:
-    """What a card tells of one evaluation; `hashes` are the sha256 of each file that it was made from."""
+    """What a card tells of one evaluation; `hashes` are the sha256 of each file that it was made from, `lineage` its one id."""
 
     splits: Mapping[Split, int]
     periods: Mapping[Split, Period]
@@ -34,6 +32,7 @@ class Facts:
     slices: Points
     limits: Sequence[str]
     hashes: Mapping[str, str]
+    lineage: str
 
 
 def card(declaration: Declaration, encoder: Encoder, params: Params, facts: Facts) -> str:
@@ -44,7 +43,7 @@ def card(declaration: Declaration, encoder: Encoder, params: Params, facts: Fact
         f"# Model card: {encoder.service}",
         service.description,
         f"It foretells **{label.name}** as of **{service.as_of}**. {label.description}".strip(),
-        f"Lineage: `{lineage(facts.hashes, training)}`",
+        f"Lineage: `{facts.lineage}` (`knownat lineage {facts.lineage[:12]}` tells what it was made from)",
         "## Scores",
         _table(["split", "rows", "auc, 95 %", *COLUMNS], _score_rows(facts.scores)),
         PEER.format(**facts.scores["test"]["peer"]),
@@ -61,11 +60,6 @@ def card(declaration: Declaration, encoder: Encoder, params: Params, facts: Fact
         _table(["file", "sha256"], [[name, f"`{value}`"] for name, value in facts.hashes.items()]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def lineage(hashes: Mapping[str, str], training: Mapping[str, Any]) -> str:
-    """The sha256 of what the model was made from, and with which parameters."""
-    return sha256(json.dumps([hashes, training], sort_keys=True).encode()).hexdigest()
 
 
 def _split_rows(facts: Facts) -> list[list[str]]:

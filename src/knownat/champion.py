@@ -15,6 +15,7 @@ from knownat.revision import file_hash
 from knownat.standing import Standing
 
 Md5 = Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+Lineage = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class Files(Model):
@@ -25,9 +26,13 @@ class Files(Model):
 
 
 class Champion(Model):
-    """`training_set`: the sha256 of what it learned from; `unseen_from`: it has learned from nothing as late as this."""
+    """`training_set`: the sha256 of what it learned from; `unseen_from`: it has learned from nothing as late as this.
+
+    `lineage`: the id that its card prints (see `lineage`); None for one that was promoted before there was one.
+    """
 
     service: str
+    lineage: Lineage | None = None
     files: Files
     training_set: str
     unseen_from: AwareDatetime

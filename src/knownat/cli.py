@@ -137,6 +137,43 @@ def diff(
 
 
 @app.command()
+def lineage(
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            help="A lineage id (or its first digits), a tracked file or folder, or a model's input; by default the model."
+        ),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    svg: Annotated[bool, typer.Option("--svg", help="A picture, to be opened in a browser.")] = False,
+    openlineage: Annotated[str | None, typer.Option(metavar="FILE-OR-URL", help="Write or send OpenLineage events.")] = None,
+) -> None:
+    """Print what a model or a file was made from and which commits hold it; or the columns that an input derives from."""
+    if json_ + svg + bool(openlineage) > 1:
+        raise KnownatError("--json, --svg and --openlineage exclude each other; choose one.")
+    from knownat import column_lineage, lineage_text
+    from knownat.tracing import is_name, trace
+
+    if what and is_name(what):
+        if svg or openlineage:
+            raise KnownatError(f"--{'svg' if svg else 'openlineage'} shows files, and {what} is none; leave it out.")
+        column = column_lineage.traced(_declaration(), what)
+        typer.echo(_json(column_lineage.as_json(column)) if json_ else column_lineage.as_text(column))
+        return
+    found = trace(what)
+    if openlineage:
+        from knownat.emission import emit
+
+        typer.echo(emit(_declaration(), found, openlineage))
+    elif svg:
+        from knownat.lineage_picture import as_svg
+
+        typer.echo(as_svg(found))
+    else:
+        typer.echo(_json(lineage_text.as_json(found)) if json_ else lineage_text.as_text(found))
+
+
+@app.command()
 def gates(markdown: Annotated[bool, typer.Option(help="For a job's summary.")] = False) -> None:
     """Print what each gate found when it last ran; exits 1 if an expectation that blocks failed or a gate left no result."""
     from knownat import gate_text
@@ -223,6 +260,10 @@ def _moment(option: str, text: str) -> datetime:
         return in_utc(datetime.fromisoformat(text))
     except ValueError as error:
         raise KnownatError(f"{option}: '{text}' is no moment; write it as 2016-01-01 or 2016-01-01T09:00:00Z.") from error
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, default=str)
 
 
 def _declaration() -> Declaration:

@@ -15,6 +15,7 @@ from knownat.champion import Champion, workspace_files
 from knownat.encoder import Encoder
 from knownat.errors import KnownatError
 from knownat.gates import data_of, require
+from knownat.lock import LOCK, lineage_in
 from knownat.params import Params
 from knownat.reproduced import expect_reproduced
 from knownat.slices import refuse_unknown
@@ -58,7 +59,14 @@ def decide(params: Params, path: Path, *, uncompared: bool = False) -> Decision:
     # from the rows and not from split.test_from, which may have been edited since
     unseen_from = pc.min(rows[TIME]).as_py()
     training_set = content_hash(paths.TRAINING_SET)
-    challenger = Champion(service=params.service, files=files, training_set=training_set, unseen_from=unseen_from, standing=after)
+    challenger = Champion(
+        service=params.service,
+        lineage=lineage_in(LOCK.read_text(encoding="utf-8")),
+        files=files,
+        training_set=training_set,
+        unseen_from=unseen_from,
+        standing=after,
+    )
     return Decision(lines, reasons, challenger)
 
 

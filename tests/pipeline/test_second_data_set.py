@@ -131,6 +131,35 @@ def test_online_features_are_printed_with_their_ages(deliveries: Path) -> None:
     assert line.endswith("old")
 
 
+def test_the_id_on_the_card_leads_back_to_the_sources(deliveries: Path) -> None:
+    """`knownat lineage` gives the card's id; by it the commit, both sources and the way to the model are found again."""
+    card = (deliveries / "models" / "model_card.md").read_text()
+    here = json.loads(run(deliveries, "knownat", "lineage", "--json").stdout)
+    assert f"Lineage: `{here['lineage']}`" in card
+    found = json.loads(run(deliveries, "knownat", "lineage", here["lineage"][:8], "--json").stdout)
+    assert found["stages"] == here["stages"]
+    assert found["commits"]["last"][-1]["subject"] == "test"
+    assert {"deliveries.csv", "weather.parquet"} <= {file["path"] for file in found["sources"]}
+    assert [stage["stage"] for stage in found["stages"]][-2:] == ["encode", "train"]
+
+
+def test_an_input_of_a_second_data_set_leads_back_to_its_file(deliveries: Path) -> None:
+    """By the name that the column has in the file."""
+    done = run(deliveries, "knownat", "lineage", "usual__median_km")
+    assert done.returncode == 0, done.stderr
+    assert "'ordered' of deliveries, known at ordered_at" in done.stdout
+
+
+def test_a_second_data_set_is_told_to_openlineage(deliveries: Path, tmp_path: Path) -> None:
+    """A run a stage on the way to the model, with its feature views by Feast's names."""
+    done = run(deliveries, "knownat", "lineage", "--openlineage", str(tmp_path / "events"))
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    runs = {event["job"]["name"]: {part["name"] for part in event["outputs"]} for event in events}
+    assert {"ingest@deliveries", "ingest@weather", "retrieve", "train"} <= set(runs)
+    assert {"order", "rain", "usual", "depot_record", "data/tables/weather"} <= runs["preprocess"]
+
+
 @pytest.mark.full
 def test_no_feature_of_a_second_data_set_saw_the_future(deliveries: Path) -> None:
     """`knownat audit` computes every view of both tables in two worlds, SQL included, and says what it compared."""

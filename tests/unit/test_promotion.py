@@ -22,6 +22,7 @@ from knownat import paths
 from knownat.cli import app
 from knownat.errors import KnownatError
 from knownat.files import write_json
+from knownat.lineage import workspace_lineage
 from knownat.stages import train
 from tests.modelling import passed, project, training_set
 from tests.projects import commit
@@ -30,8 +31,9 @@ from tests.unit.test_train import ENCODER, encoded
 
 PIPELINE = """
 stages:
+  gates: {cmd: 'true', outs: [data/verdicts/raw.json, data/verdicts/features.json]}
   retrieve: {cmd: 'true', params: [service, split], outs: [data/training_set.parquet]}
-  encode: {cmd: 'true', deps: [data/training_set.parquet], outs: [models/encoder.json]}
+  encode: {cmd: 'true', deps: [data/training_set.parquet], params: [encode], outs: [models/encoder.json]}
   train: {cmd: 'true', deps: [models/encoder.json], params: [train], outs: [models/model.keras]}
 """
 SETTINGS = "evaluate: {slices: [basket__shop]}\npromote: {min_rows: 8, max_slice_auc_loss: 1}\n"
@@ -126,6 +128,7 @@ def test_the_first_model_becomes_the_champion_by_its_hashes() -> None:
     assert "There is no champion yet.\nOn 100 test rows:\n  AUC: 0." in done.stdout
     assert "Promoted. Commit champion.json with dvc.lock, and `dvc push`." in done.stdout
     found = champion()
+    assert found["lineage"] == workspace_lineage()
     assert found["files"] == {"model": md5(paths.MODEL.read_bytes()), "encoder": md5(paths.ENCODER.read_bytes())}
     assert found["unseen_from"] == "2019-01-13T12:00:00Z"
     assert found["standing"]["rows"] == 100

@@ -17,6 +17,7 @@ from knownat.files import write_json, write_text
 from knownat.gates import data_of, require
 from knownat.importance import importance
 from knownat.limits import limits, periods
+from knownat.lineage import workspace_lineage
 from knownat.model import load, predict
 from knownat.params import Params
 from knownat.parquet import content_hash, read
@@ -90,6 +91,7 @@ def facts(splits: dict[Split, pa.Table], found: dict[Split, Any], parts: Points,
         slices=parts,
         limits=said,
         hashes={path.as_posix(): content_hash(path) for path in (paths.TRAINING_SET, paths.ENCODER, paths.MODEL)},
+        lineage=workspace_lineage(),
     )
 
 
