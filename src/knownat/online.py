@@ -22,7 +22,7 @@ from knownat.declaration import Declaration, FeatureView, stored_key
 from knownat.derive.feast import feast_objects
 from knownat.errors import KnownatError
 from knownat.feature_store import configured, open_store
-from knownat.files import write_text
+from knownat.files import draft_of, write_text
 from knownat.gates import data_of, require, tree_hash
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,7 +55,7 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
     if path is None:
         _fill(store, observed_at)
         return len(declaration.feature_views)
-    drafts = [path.with_name(f".{name}.{os.getpid()}") for name in ("online", "registry")]
+    drafts = [draft_of(path.with_name(name)) for name in ("online", "registry")]
     try:
         fresh = store.config.model_copy(
             update={
