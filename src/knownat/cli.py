@@ -182,6 +182,25 @@ def promote(
         typer.echo("It would be promoted.")
 
 
+@app.command()
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without guessing, then look again.")] = False,
+) -> None:
+    """Look for what a crash, a full disk or a bad disk leaves behind; exits 1 if something is wrong."""
+    from knownat.doctor.examine import CHECKS, examine, mend
+
+    found = list(examine())
+    if fix and found:
+        for line in mend(found):
+            typer.echo(line)
+        found = list(examine())
+    for finding in found:
+        typer.echo(f"{finding.problem} {finding.remedy}" + (" (`--fix` does it.)" if finding.fix else ""))
+    if found:
+        raise typer.Exit(1)
+    typer.echo(f"Nothing is wrong. Looked at: {', '.join(CHECKS)}.")
+
+
 def _moment(option: str, text: str) -> datetime:
     try:
         return in_utc(datetime.fromisoformat(text))

@@ -85,9 +85,14 @@ def _fill(store: FeatureStore, observed_at: datetime) -> None:
 def filled_store(declaration: Declaration, observed_at: datetime) -> FeatureStore:
     """The store, an embedded one filled where it is missing or behind the feature views on disk."""
     path = embedded_path()
-    if path is not None and (not path.exists() or not _marker(path).exists() or _marker(path).read_text() != content(declaration)):
+    if path is not None and not is_filled(declaration, path):
         materialize(declaration, observed_at)
     return open_store(declaration)
+
+
+def is_filled(declaration: Declaration, path: Path) -> bool:
+    """Whether an embedded store holds the feature views that are on disk."""
+    return path.exists() and _marker(path).exists() and _marker(path).read_text() == content(declaration)
 
 
 def content(declaration: Declaration) -> str:
