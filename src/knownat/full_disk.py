@@ -38,5 +38,5 @@ def _folder(error: BaseException) -> Path:
     name = getattr(error, "filename", None)
     if isinstance(name, str | os.PathLike):
         return Path(os.path.abspath(name)).parent
-    written = [Path.cwd(), *(child for child in sorted(Path("data").absolute().glob("*")) if child.is_dir())]
-    return min([*written, Path(tempfile.gettempdir())], key=lambda folder: shutil.disk_usage(folder).free)
+    here = [Path.cwd(), *sorted(child for child in Path.cwd().iterdir() if child.is_dir())]
+    return min([*here, Path(tempfile.gettempdir())], key=lambda folder: shutil.disk_usage(folder).free)

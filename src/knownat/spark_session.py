@@ -18,6 +18,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 from knownat.errors import KnownatError
+from knownat.full_disk import told
 from knownat.java import java_home
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ FIXED = {
 @contextmanager
 def spark_session(settings: SparkSettings | None = None) -> Iterator[SparkSession]:
     """A session that ends, JVM included, with the block; inside another such block, the one already running."""
+    from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
     running = SparkSession.getActiveSession()
@@ -73,9 +75,13 @@ def spark_session(settings: SparkSettings | None = None) -> Iterator[SparkSessio
             session = _start(_conf(settings, Path(scratch)))
             try:
                 yield session
-            except KnownatError:
+            except (KnownatError, PySparkException) as error:
+                # while the JVM is there, which a Spark error asks for its words
+                sentence = None if isinstance(error, KnownatError) else told(error)
                 # between two calls; where the JVM alone ends, PySpark's own threads print their frames
                 session.stop()
+                if sentence:
+                    raise KnownatError(sentence) from error
                 raise
             session.stop()
         finally:

@@ -52,8 +52,8 @@ def is_whole() -> bool:
     """Whether dvc.lock is what DVC could have finished writing: YAML with its two keys, and a command in each stage."""
     try:
         lock = read_yaml(LOCK)
-        return bool(lock["schema"]) and all("cmd" in stage for stage in lock.get("stages", {}).values())
-    except (KnownatError, KeyError, TypeError, AttributeError):
+        return bool(lock["schema"]) and all("cmd" in dict(stage) for stage in lock.get("stages", {}).values())
+    except (KnownatError, KeyError, TypeError, ValueError, AttributeError):
         return False
 
 
