@@ -71,10 +71,10 @@ def dvc_of(process: psutil.Process) -> psutil.Process | None:
     return next((a for a in ancestors if a.pid in pids), None)
 
 
-def holders() -> set[int] | None:
-    """The processes that DVC's book of locks names, dead or alive; None while it cannot be read."""
+def holders(path: Path = BOOK) -> set[int] | None:
+    """The processes that a book of locks of DVC's names, dead or alive; None while it cannot be read."""
     try:
-        book = json.loads(BOOK.read_text(encoding="utf-8"))
+        book = json.loads(path.read_text(encoding="utf-8"))
         entries = [*book.get("write", {}).values(), *(entry for readers in book.get("read", {}).values() for entry in readers)]
         return {int(entry["pid"]) for entry in entries}
     except FileNotFoundError:

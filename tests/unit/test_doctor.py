@@ -109,11 +109,13 @@ def test_a_sound_project_has_no_finding(project: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"write": {"/x": {}}}'])
-def test_a_torn_book_of_locks_is_removed(project: Path, content: str) -> None:
-    """Whether it is cut or not what DVC writes."""
-    (project / ".dvc/tmp/rwlock").write_text(content)
+@pytest.mark.parametrize("place", [".dvc/tmp/rwlock", ".dvc/tmp/exps/rwlock"])
+def test_a_torn_book_of_locks_is_removed(project: Path, place: str, content: str) -> None:
+    """Whether it is cut or not what DVC writes; the checkout's and the experiments'."""
+    (project / place).parent.mkdir(exist_ok=True)
+    (project / place).write_text(content)
     assert len(mended(locks.findings())) == 1
-    assert not (project / ".dvc/tmp/rwlock").exists()
+    assert not (project / place).exists()
 
 
 def test_dvc_runs_again_after_the_doctor(project: Path) -> None:
@@ -124,7 +126,7 @@ def test_dvc_runs_again_after_the_doctor(project: Path) -> None:
     done = run(project, "knownat", "doctor", "--fix")
     assert (done.returncode, done.stdout.splitlines()[0]) == (
         0,
-        ".dvc/tmp/rwlock is torn, as a killed DVC leaves it, and stops every DVC command. Done: Remove it; no DVC runs in this folder.",
+        ".dvc/tmp/rwlock is torn, as a killed DVC leaves it, and stops DVC's commands. Done: Remove it; no DVC runs in this folder.",
     )
     assert run(project, "dvc", "repro", "-f").returncode == 0
 
@@ -136,7 +138,7 @@ def test_a_torn_book_of_locks_stays_while_a_dvc_lives(project: Path, living: int
     assert str(living) in finding.problem
     assert finding.fix is None
     with pytest.raises(KnownatError, match=str(living)):
-        locks.remove_torn()
+        locks.remove_torn(Path(".dvc/tmp/rwlock"))
     assert (project / ".dvc/tmp/rwlock").exists()
 
 

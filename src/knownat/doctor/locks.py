@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -19,60 +18,52 @@ from knownat.errors import KnownatError
 from knownat.files import write_text
 from knownat.running import BOOK, LOCKS, holders, is_alive
 
-GUARD = LOCKS / "rwlock.lock"  # what DVC holds while it writes the book
+BOOKS = (BOOK, LOCKS / "exps" / "rwlock")  # of the checkout, and of its experiments
 
 
 def findings() -> Iterator[Finding]:
-    if not BOOK.exists():
-        return
-    found = holders()
-    if found is None:
-        yield _torn()
-    elif dead := sorted(pid for pid in found if not holds(pid)):
-        numbers = ", ".join(map(str, dead))
-        yield Finding(
-            f"{BOOK} has locks of processes that are gone ({numbers}).",
-            "Take their locks out of it; those of living processes stay.",
-            forget_dead,
-        )
+    for book in BOOKS:
+        found = holders(book)
+        if found is None:
+            yield _torn(book)
+        elif dead := sorted(pid for pid in found if not holds(pid, book.stat().st_mtime)):
+            numbers = ", ".join(map(str, dead))
+            yield Finding(
+                f"{book} has locks of processes that are gone ({numbers}).",
+                "Take their locks out of it; those of living processes stay.",
+                partial(forget_dead, book),
+            )
 
 
-def _torn() -> Finding:
-    problem = f"{BOOK} is torn, as a killed DVC leaves it, and stops every DVC command."
+def _torn(book: Path) -> Finding:
+    problem = f"{book} is torn, as a killed DVC leaves it, and stops DVC's commands"
     if living := dvc_here():
-        return Finding(
-            f"{problem[:-1]}; process {living[0]} may still hold it.",
-            f"Let process {living[0]} end, or end it; then run this again.",
-        )
-    return Finding(problem, "Remove it; no DVC runs in this folder.", remove_torn)
+        remedy = f"Let process {living[0]} end, or end it; then run this again."
+        return Finding(f"{problem}; process {living[0]} may still hold it.", remedy)
+    return Finding(f"{problem}.", "Remove it; no DVC runs in this folder.", partial(remove_torn, book))
 
 
-def remove_torn() -> None:
-    with _guarded():
+def remove_torn(book: Path) -> None:
+    with _guarded(book):
         if living := dvc_here():
             raise KnownatError(f"Process {living[0]} runs DVC in this folder; let it end first.")
-        if holders() is None:
-            BOOK.unlink(missing_ok=True)
+        if holders(book) is None:
+            book.unlink()
 
 
-def forget_dead() -> None:
-    with _guarded():
-        book = json.loads(BOOK.read_text(encoding="utf-8"))
-        kept = partial(_kept, written=BOOK.stat().st_mtime)
-        write = {path: entry for path, entry in book.get("write", {}).items() if kept(entry)}
-        read = {path: [entry for entry in entries if kept(entry)] for path, entries in book.get("read", {}).items()}
-        write_text(BOOK, json.dumps({"write": write, "read": {path: entries for path, entries in read.items() if entries}}))
+def forget_dead(book: Path) -> None:
+    with _guarded(book):
+        locks, written = json.loads(book.read_text(encoding="utf-8")), book.stat().st_mtime
+        write = {path: entry for path, entry in locks.get("write", {}).items() if holds(entry["pid"], written)}
+        read = {path: [e for e in entries if holds(e["pid"], written)] for path, entries in locks.get("read", {}).items()}
+        write_text(book, json.dumps({"write": write, "read": {path: entries for path, entries in read.items() if entries}}))
 
 
-def _kept(entry: dict[str, Any], written: float) -> bool:
-    return holds(int(entry["pid"]), written)
-
-
-def holds(pid: int, written: float | None = None) -> bool:
-    """Whether a process that the book names can be the one meant: it is alive, and was when the book was last written."""
+def holds(pid: int, written: float) -> bool:
+    """Whether a process can be the one that a book names: it is alive, and was when the book was last written."""
     try:
         process = psutil.Process(pid)
-        return is_alive(process) and process.create_time() <= (written or BOOK.stat().st_mtime) + 1
+        return is_alive(process) and bool(process.create_time() <= written + 1)
     except psutil.NoSuchProcess:
         return False
 
@@ -90,15 +81,16 @@ def dvc_here() -> list[int]:
 
 
 @contextmanager
-def _guarded() -> Iterator[None]:
-    """DVC's own lock on its book; KnownatError if another process keeps it."""
+def _guarded(book: Path) -> Iterator[None]:
+    """What DVC itself holds while it writes the book; KnownatError if another process keeps it."""
     from dvc.lock import LockError, make_lock
 
-    guard = make_lock(str(GUARD), tmp_dir=str(LOCKS))
+    path = book.with_name("rwlock.lock")
+    guard = make_lock(str(path), tmp_dir=str(LOCKS))
     try:
         guard.lock()
     except LockError as error:
-        raise KnownatError(f"Another process holds {GUARD}; let it end first.") from error
+        raise KnownatError(f"Another process holds {path}; let it end first.") from error
     try:
         yield
     finally:
