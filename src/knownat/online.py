@@ -68,7 +68,7 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
         filling.apply(list(feast_objects(declaration).values()))
         _fill(filling, observed_at)
         os.replace(drafts[0], path)
-        write_text(_marker(path), content(declaration))
+        write_text(marker(path), content(declaration))
     finally:
         for draft in drafts:
             draft.unlink(missing_ok=True)
@@ -92,7 +92,7 @@ def filled_store(declaration: Declaration, observed_at: datetime) -> FeatureStor
 
 def is_filled(declaration: Declaration, path: Path) -> bool:
     """Whether an embedded store holds the feature views that are on disk."""
-    return path.exists() and _marker(path).exists() and _marker(path).read_text() == content(declaration)
+    return path.exists() and marker(path).exists() and marker(path).read_text() == content(declaration)
 
 
 def content(declaration: Declaration) -> str:
@@ -102,7 +102,8 @@ def content(declaration: Declaration) -> str:
     return f"{tree_hash(paths.VIEWS)} {','.join(declaration.feature_views)}"
 
 
-def _marker(path: Path) -> Path:
+def marker(path: Path) -> Path:
+    """Where it stands what an embedded store was filled from."""
     return path.with_suffix(".filled")
 
 

