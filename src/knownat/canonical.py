@@ -9,6 +9,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from knownat.files import draft_of
+
 if TYPE_CHECKING:
     import keras
 
@@ -18,7 +20,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 def save(model: keras.Model, path: Path) -> None:
     """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{os.getpid()}.{path.name}")
+    draft = draft_of(path)
     try:
         model.save(draft)
         content = canonical(draft.read_bytes())

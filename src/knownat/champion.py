@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import AwareDatetime, Field, ValidationError
 
@@ -11,6 +11,7 @@ from knownat import paths
 from knownat.declaration import Model
 from knownat.errors import KnownatError
 from knownat.files import write_text
+from knownat.objects import problem
 from knownat.revision import file_hash
 from knownat.standing import Standing
 
@@ -62,31 +63,11 @@ def workspace_files() -> Files:
 
 
 def _fetched(path: Path, md5: str, target: Path) -> Path:
-    cache = _problem("cache", md5, target)
-    remote = cache and _problem("remote", md5, target)
+    cache = problem("cache", md5, target)
+    remote = cache and problem("remote", md5, target)
     if remote:
         raise KnownatError(
             f"The champion's {path} is not to be had: the cache {cache}, the remote {remote};"
             f" `dvc push` it ({md5}) from where it was promoted."
         )
     return target
-
-
-def _problem(store: Literal["cache", "remote"], md5: str, target: Path) -> str:
-    """Why a store did not give an object; empty if it is in `target` now."""
-    from botocore.exceptions import BotoCoreError, ClientError  # of s3fs, which passes some of them on
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-    from dvc_objects.errors import ObjectDBError
-    from dvc_objects.fs.errors import AuthError, ConfigError, RemoteMissingDepsError
-
-    unreachable = (DvcException, ObjectDBError, AuthError, ConfigError, RemoteMissingDepsError, BotoCoreError, ClientError)
-    try:
-        with Repo(".") as repo:
-            objects: Any = repo.cache.local if store == "cache" else repo.cloud.get_remote_odb()
-            objects.fs.get_file(objects.oid_to_path(md5), str(target))
-    except FileNotFoundError:
-        return "does not hold it"
-    except (OSError, ImportError, *unreachable) as error:
-        return f"cannot be read ({' '.join(str(error).split()).rstrip('.')})"
-    return "" if file_hash(target) == md5 else "holds it damaged"

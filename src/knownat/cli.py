@@ -255,6 +255,31 @@ def pull(timeout: Annotated[float, typer.Option(min=1, help="Seconds after which
     transfer("pull", timeout)
 
 
+@app.command()
+def doctor(
+    fix: Annotated[bool, typer.Option("--fix", help="Mend what can be mended without guessing, then look again.")] = False,
+    remote: Annotated[bool, typer.Option("--remote", help="Read every object on the remote too.")] = False,
+) -> None:
+    """Look for what a crash, a full disk or a bad disk leaves behind; exits 1 if something is wrong."""
+    from knownat.doctor.examine import CHECKS, REMOTE, examine, mend
+    from knownat.newer import newer_versions
+
+    checks = {**CHECKS, **(REMOTE if remote else {})}
+    found = list(examine(checks))
+    if fix and found:
+        for line in mend(found):
+            typer.echo(line)
+        found = list(examine(checks))
+    for finding in found:
+        typer.echo(f"{finding.problem} {finding.remedy}" + (" (`--fix` does it.)" if finding.fix else ""))
+    if not found:
+        typer.echo(f"Nothing is wrong. Looked at: {', '.join(checks)}.")
+    for line in newer_versions(Params.load().sources):
+        typer.echo(line)
+    if found:
+        raise typer.Exit(1)
+
+
 def _moment(option: str, text: str) -> datetime:
     try:
         return in_utc(datetime.fromisoformat(text))

@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 
+from knownat import full_disk, running
 from knownat.errors import KnownatError
 
 log = logging.getLogger("knownat")
@@ -33,14 +34,21 @@ Counts = Mapping[str, object]
 def run_stage(name: str, main: Callable[..., Counts], *arguments: str) -> None:
     """Run a stage; its counts become one log line. Exit 1 with one sentence if it fails as a person can mend.
 
-    `KNOWNAT_DEBUG=1` shows the frames instead.
+    It runs alone in its checkout and ends with the DVC that started it. `KNOWNAT_DEBUG=1` shows the frames instead.
     """
     prepare()
     started = time.monotonic()
+    stage = " ".join([name, *arguments])
     try:
-        counts = main(*arguments)
+        with running.alone(stage):
+            running.end_with_dvc(stage)
+            counts = main(*arguments)
     except KnownatError as error:
         fail(error)
+    except Exception as error:
+        if sentence := full_disk.told(error):
+            fail(KnownatError(sentence))
+        raise
     log.info("%s %s", name, json.dumps({**counts, "seconds": round(time.monotonic() - started, 1)}, default=str))
 
 

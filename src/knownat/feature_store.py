@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from feast import FeatureStore
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
 
 from knownat import paths
 from knownat.declaration import Declaration
 from knownat.derive.feast import feast_objects
 from knownat.errors import KnownatError
-from knownat.files import read_json
+from knownat.files import draft_of, read_json
 from knownat.loading import read_yaml
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ KINDS = ("entities", "data_sources", "feature_views", "feature_services")
 def apply_afresh(declaration: Declaration) -> FeatureStore:
     """Apply the derived objects onto a fresh registry, which then replaces the embedded one."""
     path = embedded_registry()
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = draft_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         config = FeatureStore(repo_path=str(paths.FEATURE_REPO)).config
@@ -49,13 +50,25 @@ def apply_afresh(declaration: Declaration) -> FeatureStore:
 
 
 def open_store(declaration: Declaration) -> FeatureStore:
-    """The store, its embedded registry rebuilt where it is missing or behind the tracked dump."""
+    """The store, its embedded registry rebuilt where it is missing, damaged or behind the tracked dump."""
+    if registry_fault():
+        return apply_afresh(declaration)
+    return FeatureStore(repo_path=str(paths.FEATURE_REPO))
+
+
+def registry_fault() -> str | None:
+    """In what the embedded registry is not what the tracked dump says; None where it is the same."""
     if not embedded_registry().exists():
-        return apply_afresh(declaration)
-    store = FeatureStore(repo_path=str(paths.FEATURE_REPO))
-    if not paths.REGISTRY_DUMP.exists() or dump(store) != read_json(paths.REGISTRY_DUMP):
-        return apply_afresh(declaration)
-    return store
+        return "is missing"
+    try:
+        found = dump(FeatureStore(repo_path=str(paths.FEATURE_REPO)))
+    except DecodeError:
+        return "cannot be read"
+    if not any(found.values()):
+        return "is empty"  # Feast takes a file of 0 bytes for a registry without objects
+    if not paths.REGISTRY_DUMP.exists() or found != read_json(paths.REGISTRY_DUMP):
+        return f"is not what {paths.REGISTRY_DUMP} says"
+    return None
 
 
 def joining(store: FeatureStore, settings: OfflineStoreSettings) -> FeatureStore:

@@ -22,7 +22,7 @@ from knownat.declaration import Declaration, FeatureView, stored_key
 from knownat.derive.feast import feast_objects
 from knownat.errors import KnownatError
 from knownat.feature_store import configured, open_store
-from knownat.files import write_text
+from knownat.files import draft_of, write_text
 from knownat.gates import data_of, require, tree_hash
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,7 +55,7 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
     if path is None:
         _fill(store, observed_at)
         return len(declaration.feature_views)
-    drafts = [path.with_name(f".{name}.{os.getpid()}") for name in ("online", "registry")]
+    drafts = [draft_of(path.with_name(name)) for name in ("online", "registry")]
     try:
         fresh = store.config.model_copy(
             update={
@@ -68,7 +68,7 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
         filling.apply(list(feast_objects(declaration).values()))
         _fill(filling, observed_at)
         os.replace(drafts[0], path)
-        write_text(_marker(path), content(declaration))
+        write_text(marker(path), content(declaration))
     finally:
         for draft in drafts:
             draft.unlink(missing_ok=True)
@@ -85,9 +85,14 @@ def _fill(store: FeatureStore, observed_at: datetime) -> None:
 def filled_store(declaration: Declaration, observed_at: datetime) -> FeatureStore:
     """The store, an embedded one filled where it is missing or behind the feature views on disk."""
     path = embedded_path()
-    if path is not None and (not path.exists() or not _marker(path).exists() or _marker(path).read_text() != content(declaration)):
+    if path is not None and not is_filled(declaration, path):
         materialize(declaration, observed_at)
     return open_store(declaration)
+
+
+def is_filled(declaration: Declaration, path: Path) -> bool:
+    """Whether an embedded store holds the feature views that are on disk."""
+    return path.exists() and marker(path).exists() and marker(path).read_text() == content(declaration)
 
 
 def content(declaration: Declaration) -> str:
@@ -97,7 +102,8 @@ def content(declaration: Declaration) -> str:
     return f"{tree_hash(paths.VIEWS)} {','.join(declaration.feature_views)}"
 
 
-def _marker(path: Path) -> Path:
+def marker(path: Path) -> Path:
+    """Where it stands what an embedded store was filled from."""
     return path.with_suffix(".filled")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from knownat.errors import KnownatError
+from knownat.files import draft_of, replace_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -50,7 +50,7 @@ def write_spark(frame: DataFrame, folder: Path, key: Sequence[str], parts: int) 
     """
     schema = arrow_schema(frame.schema)
     folder = folder.absolute()  # the workers may have been started elsewhere
-    draft = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    draft = draft_of(folder)
     draft.mkdir(parents=True)
     try:
         sorted_frame = frame.repartition(parts, *key).sortWithinPartitions(*key)
@@ -61,7 +61,7 @@ def write_spark(frame: DataFrame, folder: Path, key: Sequence[str], parts: int) 
         for part in set(range(parts)) - {result.part for result in results}:
             write_table(schema.empty_table(), draft / part_name(part))
         _discard_leftovers(draft)
-        _replace(folder, draft)
+        replace_folder(folder, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return sum(result.rows for result in results)
@@ -149,7 +149,7 @@ class PartWriter:
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.rows = 0
         self._path = path
-        self._draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        self._draft = draft_of(path)
         self._schema = schema
         self._waiting = schema.empty_table()
 
@@ -229,17 +229,3 @@ def _discard_leftovers(draft: Path) -> None:
     for file in draft.iterdir():
         if file.name.startswith("."):
             file.unlink()
-
-
-def _replace(folder: Path, draft: Path) -> None:
-    """Put the new folder in the old one's place, or leave the old one there."""
-    old = draft.with_name(f"{draft.name}.old")
-    if folder.exists():
-        folder.rename(old)
-    try:
-        draft.rename(folder)
-    except OSError:
-        if old.exists():
-            old.rename(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -17,7 +17,10 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
+import psutil
+
 from knownat.errors import KnownatError
+from knownat.full_disk import told
 from knownat.java import java_home
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ FIXED = {
 @contextmanager
 def spark_session(settings: SparkSettings | None = None) -> Iterator[SparkSession]:
     """A session that ends, JVM included, with the block; inside another such block, the one already running."""
+    from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
     running = SparkSession.getActiveSession()
@@ -73,9 +77,13 @@ def spark_session(settings: SparkSettings | None = None) -> Iterator[SparkSessio
             session = _start(_conf(settings, Path(scratch)))
             try:
                 yield session
-            except KnownatError:
+            except (KnownatError, PySparkException) as error:
+                # while the JVM is there, which a Spark error asks for its words
+                sentence = None if isinstance(error, KnownatError) else told(error)
                 # between two calls; where the JVM alone ends, PySpark's own threads print their frames
                 session.stop()
+                if sentence:
+                    raise KnownatError(sentence) from error
                 raise
             session.stop()
         finally:
@@ -182,6 +190,14 @@ def _sigterm_as_exit() -> Iterator[None]:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def _end_starting_jvm() -> None:
+    """End a JVM that PySpark does not know yet: it would find nobody to tell its port, and stay."""
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "pyspark-shell" in child.cmdline():
+                child.kill()
+
+
 def _end_jvm() -> None:
     """End the JVM and forget it in PySpark, which would otherwise keep it until Python exits."""
     from pyspark import SparkContext
@@ -189,6 +205,7 @@ def _end_jvm() -> None:
 
     gateway = SparkContext._gateway
     if gateway is None:
+        _end_starting_jvm()
         return
     logging.getLogger("py4j").setLevel(logging.CRITICAL)  # it reports that the JVM it talked to is gone, which is the point
     process: subprocess.Popen[bytes] = gateway.proc

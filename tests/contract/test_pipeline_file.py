@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 
 from knownat import paths
+from knownat.import_closure import needed
 from knownat.loading import load_declaration, read_yaml
 from knownat.params import Params
-from tests.imports import closure
 from tests.projects import ROOT
 
 STAGES: dict[str, Any] = {name: stage.get("do", stage) for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items()}
-STORES = closure("knownat.offline_store.duckdb") | closure("knownat.offline_store.spark")
-LOADED_BY_NAME = {"retrieve": STORES, "compare": STORES}
 
 
 def module(stage: str) -> str:
@@ -44,7 +42,7 @@ def test_every_stage_module_is_a_stage() -> None:
 def test_a_stage_depends_on_all_the_code_it_runs(stage: str) -> None:
     """DVC does not follow imports, so the dependencies under src/ are the import closure, no more and no less."""
     code = {dep for dep in files(stage, "deps") if dep.endswith(".py") and dep.startswith("src/")}
-    assert code == closure(module(stage)) | LOADED_BY_NAME.get(stage, set())
+    assert code == needed(STAGES[stage]["cmd"], ROOT)
 
 
 def test_every_params_dependency_is_a_section() -> None:

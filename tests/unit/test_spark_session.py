@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from knownat.spark_session import spark_session
@@ -111,6 +112,34 @@ def test_no_jvm_outlives_a_killed_parent(tmp_path: Path, number: signal.Signals,
         time.sleep(0.1)
     assert not is_running(jvm)
     assert number == signal.SIGKILL or list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.5])
+def test_no_jvm_outlives_a_parent_told_to_end_while_it_starts(tmp_path: Path, seconds: float) -> None:
+    """PySpark itself would leave it there, with nobody to tell its port."""
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", SLEEP], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as parent:
+        while not started_from(tmp_path):
+            time.sleep(0.05)
+        time.sleep(seconds)
+        parent.terminate()
+        parent.wait(20)
+    deadline = time.monotonic() + 20
+    while started_from(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert started_from(tmp_path) == []
+
+
+def started_from(folder: Path) -> list[int]:
+    """The processes of Spark whose scratch folder is in a folder."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if f"{folder}/knownat-spark-" in " ".join(process.info["cmdline"] or [])
+    ]
 
 
 def test_a_block_within_a_block_shares_its_session(spark: SparkSession) -> None:

@@ -18,7 +18,7 @@ AT_ONCE = 8
 CHUNK_BYTES = 1 << 20
 
 
-def remote_objects() -> Iterator[Finding]:
+def findings() -> Iterator[Finding]:
     """Every object that dvc.lock names is read on the remote and compared with its md5; what the cache has can be sent again."""
     expect_answer()
     from dvc.repo import Repo

@@ -11,6 +11,7 @@ from knownat.console import Counts, run_stage
 from knownat.declaration import Declaration
 from knownat.download import shown
 from knownat.errors import KnownatError
+from knownat.files import draft_of
 from knownat.params import Params, Source
 from knownat.parquet import PartWriter, content_hash
 from knownat.raw_rows import REJECTED, batches, parsed_schema
@@ -21,7 +22,7 @@ def main(table: str) -> Counts:
     columns, source = _declared(table)
     paths.RAW.mkdir(parents=True, exist_ok=True)
     # beside the outputs, since the system's own temporary folder may be too small for a large source
-    with tempfile.TemporaryDirectory(prefix=f".{table}.", dir=paths.RAW) as folder:
+    with tempfile.TemporaryDirectory(prefix=draft_of(paths.RAW / table).name, dir=paths.RAW) as folder:
         path = fetch(source, table, Path(folder))
         read, parsed, rejected = _convert(path, columns, shown(source.uri), table)
         return {"table": table, "read": read, "parsed": parsed, "rejected": rejected, "sha256": content_hash(path)}

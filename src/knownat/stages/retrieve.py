@@ -16,6 +16,7 @@ from knownat import parquet, paths
 from knownat.console import Counts, run_stage
 from knownat.declaration import Declaration, join_key
 from knownat.errors import KnownatError
+from knownat.files import draft_of
 from knownat.gates import data_of, require
 from knownat.maturity import held_back, part_of
 from knownat.params import OfflineStoreSettings, Params, Split
@@ -75,7 +76,7 @@ def write(job: RetrievalJob, columns: list[str], key: list[str], path: Path) -> 
             for batch in job.to_batches():
                 writer.add(batch.select(columns))
         return writer.rows
-    folder = path.with_name(f".{path.name}.parts")
+    folder = draft_of(path)
     try:
         rows = parquet.write_spark(job.to_spark_df().select(*columns), folder, key, 1)
         os.replace(folder / parquet.part_name(0), path)

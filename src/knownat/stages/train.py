@@ -8,6 +8,7 @@ from knownat import paths
 from knownat.canonical import save
 from knownat.console import Counts, run_stage
 from knownat.encoder import Encoder
+from knownat.files import replacing
 from knownat.params import Params
 from knownat.parquet import read
 from knownat.splits import SPLIT, Split, refuse_unusable, rows_of
@@ -29,7 +30,8 @@ def main() -> Counts:
     from knownat.training import calibrated, trained
 
     train, validation = (Rows(paths.ENCODED, split, encoder, settings.memory_limit) for split in FITTED)
-    core, losses = trained(train, validation, settings, [Curves(paths.CURVES, settings.epochs)])
+    with replacing(paths.CURVES) as (folder,):
+        core, losses = trained(train, validation, settings, [Curves(folder, settings.epochs)])
     save(whole(encoder, core, calibrated(core, validation, settings)), paths.MODEL)
     return {"rows": len(train.labels), "epochs": len(losses), "validation_loss": round(min(losses), 6)}
 
