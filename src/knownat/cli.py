@@ -263,6 +263,7 @@ def doctor(
     """Look for what a crash, a full disk or a bad disk leaves behind; exits 1 if something is wrong."""
     from knownat.doctor.examine import CHECKS, REMOTE, examine, mend
     from knownat.newer import newer_versions
+    from knownat.params import Params
 
     checks = {**CHECKS, **(REMOTE if remote else {})}
     found = list(examine(checks))

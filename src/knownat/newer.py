@@ -10,32 +10,37 @@ from knownat.params import Source
 
 
 def newer_versions(sources: dict[str, Source]) -> Iterator[str]:
-    """A sentence for each source whose bucket has a newer version; endpoint and credentials come from the environment.
+    """A sentence for each source whose bucket has a newer version, or cannot be asked.
 
-    Raises KnownatError where a bucket cannot be asked.
+    Endpoint and credentials come from the environment.
     """
     for table, source in sources.items():
         parts = urlsplit(source.uri)
         [pinned] = parse_qs(parts.query).get("versionId", [None])
         if parts.scheme == "s3" and pinned:
-            latest = _latest(table, parts.netloc, parts.path.lstrip("/"))
+            key = f"s3://{parts.netloc}{parts.path}"
+            try:
+                latest = _latest(parts.netloc, parts.path.lstrip("/"))
+            except KnownatError as error:
+                yield f"sources.{table}: {key} cannot be asked for its newest version: {error}"
+                continue
             if latest != pinned:
                 yield (
-                    f"sources.{table} is pinned to version {pinned} of s3://{parts.netloc}{parts.path}; there is a newer one:"
-                    f" `dvc exp run -S 'sources.{table}.uri=s3://{parts.netloc}{parts.path}?versionId={latest}'"
-                    f" -S sources.{table}.sha256=null` says which sha256 to pin."
+                    f"sources.{table} is pinned to version {pinned} of {key}; there is a newer one:"
+                    f" `dvc exp run -S 'sources.{table}.uri={key}?versionId={latest}' -S sources.{table}.sha256=null`"
+                    " says which sha256 to pin."
                 )
 
 
-def _latest(table: str, bucket: str, key: str) -> str:
+def _latest(bucket: str, key: str) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from knownat.remote import Bucket, problem
 
     asked = Bucket(bucket)
     if wrong := problem(asked):
-        raise KnownatError(f"sources.{table}: {wrong}")
+        raise wrong
     try:
         return str(asked.client().head_object(Bucket=bucket, Key=key).get("VersionId"))
     except (BotoCoreError, ClientError) as error:
-        raise KnownatError(f"sources.{table}: s3://{bucket}/{key} cannot be asked for its newest version ({error}); see the key.") from error
+        raise KnownatError(f"{error}; see the key.") from error

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from knownat.errors import KnownatError
+from knownat.remote import expect_answer
+from knownat.revision import file_hash
 
 LOCK = Path("dvc.lock")
 FOLDER = ".dir"  # ends the md5 of a folder, whose object lists the files below it
@@ -34,6 +36,28 @@ def of_the_run_cache(cache: Path) -> Objects:
 def path_of(cache: Path, md5: str) -> Path:
     """Where the cache has an object."""
     return cache / md5[:2] / md5[2:]
+
+
+def problem(store: Literal["cache", "remote"], md5: str, target: Path) -> str:
+    """Why a store did not give an object; empty if it is in `target` now."""
+    from botocore.exceptions import BotoCoreError, ClientError  # of s3fs, which passes some of them on
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc_objects.errors import ObjectDBError
+    from dvc_objects.fs.errors import AuthError, ConfigError, RemoteMissingDepsError
+
+    unreachable = (DvcException, ObjectDBError, AuthError, ConfigError, RemoteMissingDepsError, BotoCoreError, ClientError)
+    try:
+        if store == "remote":
+            expect_answer()
+        with Repo(".") as repo:
+            objects: Any = repo.cache.local if store == "cache" else repo.cloud.get_remote_odb()
+            objects.fs.get_file(objects.oid_to_path(md5), str(target))
+    except FileNotFoundError:
+        return "does not hold it"
+    except (OSError, ImportError, KnownatError, *unreachable) as error:
+        return f"cannot be read ({' '.join(str(error).split()).rstrip('.')})"
+    return "" if file_hash(target) == md5.removesuffix(FOLDER) else "holds it damaged"
 
 
 def files_below(listing: bytes, name: str) -> Objects:

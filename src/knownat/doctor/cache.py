@@ -19,8 +19,7 @@ from typing import Any
 from knownat.doctor.findings import Finding
 from knownat.errors import KnownatError
 from knownat.files import DRAFT, draft_of
-from knownat.objects import FOLDER
-from knownat.remote import expect_answer
+from knownat.objects import FOLDER, problem
 from knownat.revision import file_hash, workspace_hashes
 
 OBJECT = re.compile(r"[0-9a-f]{30}(\.dir)?")
@@ -65,7 +64,7 @@ def restore(store: Path, oid: str, path: Path | None) -> None:
     try:
         if not (path and _is_copied(path, oid, draft)):
             place.unlink(missing_ok=True)
-            if fault := _fault_of_remote(oid, draft):
+            if fault := problem("remote", oid, draft):
                 raise KnownatError(_gone(oid, path, fault))
         draft.chmod(READ_ONLY)
         os.replace(draft, place)
@@ -107,27 +106,6 @@ def _is_copied(path: Path, oid: str, draft: Path) -> bool:
     elif path.is_file():
         shutil.copyfile(path, draft)
     return draft.exists() and file_hash(draft) == oid.removesuffix(FOLDER)
-
-
-def _fault_of_remote(oid: str, target: Path) -> str:
-    """Why the remote did not give an object; empty if it is in `target` now."""
-    from botocore.exceptions import BotoCoreError, ClientError  # of s3fs, which passes some of them on
-    from dvc.exceptions import DvcException
-    from dvc.repo import Repo
-    from dvc_objects.errors import ObjectDBError
-    from dvc_objects.fs.errors import AuthError, ConfigError, RemoteMissingDepsError
-
-    unreachable = (DvcException, ObjectDBError, AuthError, ConfigError, RemoteMissingDepsError, BotoCoreError, ClientError)
-    try:
-        expect_answer()
-        with Repo(".") as repo:
-            remote: Any = repo.cloud.get_remote_odb()
-            remote.fs.get_file(remote.oid_to_path(oid), str(target))
-    except FileNotFoundError:
-        return "does not hold it"
-    except (OSError, ImportError, KnownatError, *unreachable) as error:
-        return f"cannot be read ({' '.join(str(error).split()).rstrip('.')})"
-    return "" if file_hash(target) == oid.removesuffix(FOLDER) else "holds it damaged"
 
 
 def _tracked() -> tuple[Path, dict[str, Path]]:

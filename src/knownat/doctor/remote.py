@@ -33,12 +33,11 @@ def findings() -> Iterator[Finding]:
             if state == "well":
                 continue
             here = path_of(Path(cache.path), md5)
-            can_send = here.exists() and file_hash(here) == md5.removesuffix(FOLDER)
-            yield Finding(
-                problem=f"{wanted[md5]} ({md5[:8]}) is {state} on the remote.",
-                remedy="send it again from the cache." if can_send else "push it from where it is whole, or `dvc repro --force` makes it.",
-                fix=_sender(cache, remote, md5) if can_send else None,
-            )
+            problem = f"{wanted[md5]} ({md5[:8]}) is {state} on the remote."
+            if here.exists() and file_hash(here) == md5.removesuffix(FOLDER):
+                yield Finding(problem, "Send it again from the cache.", _sender(cache, remote, md5))
+            else:
+                yield Finding(problem, "Push it from where it is whole, or make it by `dvc repro`.")
 
 
 def _state(remote: Any, md5: str) -> State:
