@@ -266,10 +266,12 @@ def doctor(
     from knownat.params import Params
 
     checks = {**CHECKS, **(REMOTE if remote else {})}
-    found = list(examine(checks))
-    if fix and found:
-        for line in mend(found):
+    found, tried = list(examine(checks)), set[str]()
+    # what is mended may show more: the files of a folder whose listing was gone
+    while fix and (new := [finding for finding in found if finding.fix and finding.problem not in tried]):
+        for line in mend(new):
             typer.echo(line)
+        tried |= {finding.problem for finding in new}
         found = list(examine(checks))
     for finding in found:
         typer.echo(f"{finding.problem} {finding.remedy}" + (" (`--fix` does it.)" if finding.fix else ""))

@@ -25,8 +25,7 @@ from knownat.doctor import online_store, registry
 from knownat.doctor.examine import mend
 from knownat.files import read_json
 from knownat.params import Params
-from tests.deliveries import reproduced_deliveries
-from tests.projects import ROOT, reproduced, run
+from tests.projects import ROOT, copied, reproduced, run
 
 STAGES = ["compile", "ingest@deliveries", *list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])[2:]]
 LATEST_SECOND = 40  # of a kill
@@ -45,14 +44,9 @@ exit $code
 """
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return reproduced_deliveries(tmp_path_factory.mktemp("undisturbed"))
-
-
-def copied(project: Path, folder: Path) -> Path:
+def forgetful(project: Path, folder: Path) -> Path:
     """A copy whose stages run where they have to: without the run cache, which would bring their outputs back."""
-    shutil.copytree(project, folder, symlinks=True)
+    copied(project, folder)
     shutil.rmtree(folder / ".dvc" / "cache" / "runs")
     return folder
 
@@ -103,10 +97,10 @@ def recovered(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", MOMENTS)
-def test_a_killed_run_leaves_nothing_that_counts(undisturbed: Path, tmp_path: Path, seed: int) -> None:
+def test_a_killed_run_leaves_nothing_that_counts(deliveries_once: Path, tmp_path: Path, seed: int) -> None:
     """kill -9 of DVC in any stage at any moment: what it started ends, no half output is in dvc.lock, one run mends all."""
     draw = random.Random(seed)
-    folder, stage, moment = copied(undisturbed, tmp_path / "project"), draw.choice(STAGES), draw.uniform(2, LATEST_SECOND)
+    folder, stage, moment = forgetful(deliveries_once, tmp_path / "project"), draw.choice(STAGES), draw.uniform(2, LATEST_SECOND)
     dvc = started(folder, "repro", "--force", "--downstream", stage)
     time.sleep(moment)
     dvc.kill()
@@ -114,29 +108,29 @@ def test_a_killed_run_leaves_nothing_that_counts(undisturbed: Path, tmp_path: Pa
     with suppress(AssertionError):
         until(lambda: not processes(folder), SECONDS_TO_END)
     assert processes(folder) == []
-    expected = lock(undisturbed)
+    expected = lock(deliveries_once)
     assert {name: entry for name, entry in lock(folder).items() if entry != expected[name]} == {}
     recovered(folder)
     assert lock(folder) == expected
 
 
 @pytest.mark.full
-def test_two_runs_at_once_do_not_mix(undisturbed: Path, tmp_path: Path) -> None:
+def test_two_runs_at_once_do_not_mix(deliveries_once: Path, tmp_path: Path) -> None:
     """One of them may have to give way, and says to whom; the outputs are those of one."""
-    folder = copied(undisturbed, tmp_path / "project")
+    folder = forgetful(deliveries_once, tmp_path / "project")
     both = [started(folder, "repro", "--force", "--downstream", "validate_training_set") for _ in range(2)]
     told = [process.communicate()[0] for process in both]
     for process, text in zip(both, told, strict=True):
         assert process.returncode == 0 or "is busy" in text or "Unable to acquire lock" in text or "already runs" in text, text
     recovered(folder)
-    assert lock(folder) == lock(undisturbed)
+    assert lock(folder) == lock(deliveries_once)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize(("stage", "spare"), [("ingest deliveries", 8), ("preprocess", 40)])
-def test_a_full_disk_is_told_and_leaves_what_was_there(undisturbed: Path, tmp_path: Path, stage: str, spare: int) -> None:
+def test_a_full_disk_is_told_and_leaves_what_was_there(deliveries_once: Path, tmp_path: Path, stage: str, spare: int) -> None:
     """In Python and on Spark: exit 1, one sentence with the cause and a folder, and each output as it was."""
-    folder = copied(undisturbed, tmp_path / "project")
+    folder = forgetful(deliveries_once, tmp_path / "project")
     command = f"{shlex.quote(sys.executable)} -m knownat.stages.{stage}"
     if mounting := mounts():
         done = run(folder, *mounting, "sh", "-c", ON_A_SMALL_DISK.format(spare=spare, command=command))
@@ -147,7 +141,9 @@ def test_a_full_disk_is_told_and_leaves_what_was_there(undisturbed: Path, tmp_pa
     assert done.returncode == 1, done.stdout + done.stderr
     assert done.stderr.splitlines()[-1].startswith(f"error: {cause}{folder}"), done.stderr
     assert not list(folder.rglob(".draft.*"))
-    assert all(filecmp.cmp(file, undisturbed / file.relative_to(folder), shallow=False) for file in (folder / "data").rglob("*.*"))
+    assert all(
+        filecmp.cmp(file, deliveries_once / file.relative_to(folder), shallow=False) for file in (folder / "data").rglob("*.*")
+    )
 
 
 def mounts() -> list[str]:
@@ -160,9 +156,9 @@ def mounts() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def stores(undisturbed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stores(deliveries_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy whose embedded stores are damaged and mended."""
-    return copied(undisturbed, tmp_path_factory.mktemp("stores") / "project")
+    return forgetful(deliveries_once, tmp_path_factory.mktemp("stores") / "project")
 
 
 def cut(file: Path, kept: float) -> None:

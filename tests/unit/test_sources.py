@@ -2,10 +2,7 @@
 
 import hashlib
 import http.server
-import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +13,10 @@ import pytest
 
 from knownat.errors import KnownatError
 from knownat.params import Source
+from knownat.remote import Bucket
+from knownat.s3 import serving
 from knownat.sources import fetch
+from tests.servers import free_ports
 
 CONTENT = b"a,b\n1,2\n"
 HASH = hashlib.sha256(CONTENT).hexdigest()
@@ -156,68 +156,20 @@ def s3_environment(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [taken.getsockname()[1] for taken in sockets]
-    for taken in sockets:
-        taken.close()
-    return ports
-
-
 @pytest.fixture
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A client of a real S3 server on ports of its own, with an empty versioned bucket."""
-    import s3fs
-
-    identity = {
-        "name": "me",
-        "credentials": [{"accessKey": "key", "secretKey": "secret"}],
-        "actions": ["Admin", "Read", "Write", "List"],
-    }
-    (tmp_path / "s3.json").write_text(json.dumps({"identities": [identity]}))
-    (tmp_path / "store").mkdir()
-    names = ["master", "volume", "filer", "s3"]
-    ports = free_ports(2 * len(names))
-    options = [
-        option
-        for name, port, grpc in zip(names, ports[::2], ports[1::2], strict=True)
-        for option in (f"-{name}.port={port}", f"-{name}.port.grpc={grpc}")
-    ]
-    command = [
-        str(Path(sys.executable).with_name("weed")),
-        *("server", f"-dir={tmp_path / 'store'}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"),
-        *("-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=8", "-s3.port.iceberg=0"),
-        *(f"-s3.config={tmp_path / 's3.json'}", *options),
-    ]
-    s3_environment(monkeypatch, f"http://127.0.0.1:{ports[6]}")
-    with (tmp_path / "weed.log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=tmp_path)
-    try:
-        yield _when_ready(s3fs, tmp_path / "weed.log")
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _when_ready(s3fs: Any, log: Path) -> Any:
-    for _ in range(60):
-        client = s3fs.S3FileSystem(version_aware=True, skip_instance_cache=True)
-        try:
-            client.mkdir("bucket")
-            client.call_s3("put_bucket_versioning", Bucket="bucket", VersioningConfiguration={"Status": "Enabled"})
-        except Exception:  # noqa: BLE001  # whatever a server says that is not there yet
-            time.sleep(1)
-        else:
-            return client
-    raise AssertionError(log.read_text())
+    port = free_ports(8)
+    s3_environment(monkeypatch, f"http://127.0.0.1:{port}")
+    asked = Bucket("bucket", endpoint=f"http://127.0.0.1:{port}", access_key_id="key", secret_access_key="secret")
+    with serving(tmp_path / "store", port, asked, ["bucket"]):
+        yield asked.client()
 
 
 @pytest.mark.full
 def test_an_s3_version_is_fetched_by_its_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, s3: Any) -> None:
     """From a versioned bucket, ?versionId= gives that version's bytes, and without it the newest ones come."""
-    versions = {
-        body: s3.call_s3("put_object", Bucket="bucket", Key="x y.csv", Body=body)["VersionId"] for body in (CONTENT, b"newer")
-    }
+    versions = {body: s3.put_object(Bucket="bucket", Key="x y.csv", Body=body)["VersionId"] for body in (CONTENT, b"newer")}
     for body, version in versions.items():
         pin = hashlib.sha256(body).hexdigest()
         uri = f"s3://bucket/x y.csv?versionId={version}"
