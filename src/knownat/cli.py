@@ -263,7 +263,6 @@ def doctor(
     """Look for what a crash, a full disk or a bad disk leaves behind; exits 1 if something is wrong."""
     from knownat.doctor.examine import CHECKS, REMOTE, examine, mend
     from knownat.newer import newer_versions
-    from knownat.params import Params
 
     checks = {**CHECKS, **(REMOTE if remote else {})}
     found, tried = list(examine(checks)), set[str]()
@@ -277,7 +276,7 @@ def doctor(
         typer.echo(f"{finding.problem} {finding.remedy}" + (" (`--fix` does it.)" if finding.fix else ""))
     if not found:
         typer.echo(f"Nothing is wrong. Looked at: {', '.join(checks)}.")
-    for line in newer_versions(Params.load().sources):
+    for line in newer_versions():
         typer.echo(line)
     if found:
         raise typer.Exit(1)

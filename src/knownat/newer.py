@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from knownat.errors import KnownatError
-from knownat.params import Source
+from knownat.params import Params
 
 
-def newer_versions(sources: dict[str, Source]) -> Iterator[str]:
-    """A sentence for each source whose bucket has a newer version, or cannot be asked.
+def newer_versions() -> Iterator[str]:
+    """A sentence for each of the project's sources whose bucket has a newer version, or cannot be asked.
 
     Endpoint and credentials come from the environment.
     """
+    sources = Params.load().sources if Path("params.yaml").exists() else {}
     for table, source in sources.items():
         parts = urlsplit(source.uri)
         [pinned] = parse_qs(parts.query).get("versionId", [None])

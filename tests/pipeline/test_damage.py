@@ -48,12 +48,14 @@ def victims() -> list[tuple[str, str, Callable[[bytes], bytes | None]]]:
 
 
 def mended(named: list[str], *options: str) -> None:
-    """`knownat doctor` names each of the objects, `--fix` mends them, and then nothing is wrong."""
-    told = run(Path(), "knownat", "doctor", *options)
-    assert told.returncode == 1
-    assert [md5 for md5 in named if md5 not in told.stdout] == []
+    """`knownat doctor` says that something is wrong, `--fix` names and mends each of the objects, and then nothing is wrong.
+
+    What a folder holds is known only once its listing is mended.
+    """
+    assert run(Path(), "knownat", "doctor", *options).returncode == 1
     done = run(Path(), "knownat", "doctor", "--fix", *options)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert [md5 for md5 in named if md5 not in done.stdout] == []
     assert "Nothing is wrong" in run(Path(), "knownat", "doctor", *options).stdout
 
 
