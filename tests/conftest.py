@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,8 +39,18 @@ def spark() -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="session")
 def deliveries_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The second data set's project, reproduced; nobody may change it."""
-    return reproduced_deliveries(tmp_path_factory.mktemp("deliveries"))
+    """The second data set's project, reproduced once for all workers of a test run; nobody may change it."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "deliveries_once"
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            shutil.rmtree(folder / "made", ignore_errors=True)  # of a worker that failed
+            (folder / "made").mkdir()
+            reproduced_deliveries(folder / "made")
+            (folder / "done").touch()
+    return folder / "made" / "project"
 
 
 @pytest.fixture(scope="module")

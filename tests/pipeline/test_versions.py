@@ -58,11 +58,15 @@ def test_a_source_is_pinned_to_a_version_until_a_person_switches(sources: tuple[
     new = old.replace(b",north,", b",south,", 40)
     first = put(store, old)
     pin(folder, first, old)
-    assert ran(reproduced(folder, "validate_raw")) == ["ingest@deliveries"]  # the same bytes from elsewhere: nothing follows
+    raw = Path("data/raw/deliveries.parquet").read_bytes()
+    assert ran(reproduced(folder, "validate_raw")) == ["ingest@deliveries", "validate_raw"]
+    assert Path("data/raw/deliveries.parquet").read_bytes() == raw
     assert f"versionId={first}" in Path("dvc.lock").read_text()
     assert "there is a newer one" not in run(folder, "knownat", "doctor").stdout
     second = put(store, new)
-    assert ran(reproduced(folder, "validate_raw")) == ["ingest@deliveries"]  # DVC notices; the pinned bytes come again
+    assert ran(reproduced(folder, "validate_raw")) == [
+        "ingest@deliveries"
+    ]  # DVC notices; the pinned bytes come again, and nothing follows
     assert ran(reproduced(folder, "validate_raw")) == []
     told = run(folder, "knownat", "doctor").stdout
     assert f"sources.deliveries is pinned to version {first}" in told
