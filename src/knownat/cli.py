@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -90,6 +91,10 @@ def predict(
     for item in (item for item in inputs if item.status not in {"computed", "known"}):
         since = f", known at {item.known_at:%Y-%m-%d %H:%M:%S} UTC" if item.status in {"too new", "stale"} and item.known_at else ""
         typer.echo(f"  not used: {item.name} ({item.status}{since})")
+    from knownat.lineage import workspace_lineage
+
+    with suppress(KnownatError):  # not all that the model was made of is here
+        typer.echo(f"  lineage: {workspace_lineage()} (`knownat lineage` traces it)")
 
 
 @app.command()

@@ -119,6 +119,8 @@ def test_an_order_that_nobody_has_stored_is_predicted(deliveries: Path) -> None:
     done = run(deliveries, "knownat", "predict", "--json", json.dumps(ORDER))
     assert done.returncode == 0, done.stderr
     assert 0 <= float(done.stdout.split()[1]) <= 1
+    lineage = done.stdout.split("lineage: ")[1].split()[0]
+    assert lineage in (deliveries / "models" / "model_card.md").read_text()
     assert "Traceback" not in done.stderr
 
 
