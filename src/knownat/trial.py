@@ -26,7 +26,7 @@ def attempt(params: Params, share: float, overrides: Sequence[str]) -> str:
     Raises KnownatError where it fails; its own words then stand above.
     """
     name = f"try-{uuid.uuid4().hex[:7]}"
-    settings = [f"preprocess.subset={share:g}", *_absolute(params), *overrides]
+    settings = [f"++preprocess.subset={share:g}", *_absolute(params), *overrides]
     command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name]
     command += [word for setting in settings for word in ("-S", setting)]
     command += [word for path in _untracked() for word in ("-C", path)]
