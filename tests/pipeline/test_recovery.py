@@ -108,8 +108,10 @@ def test_a_killed_run_leaves_nothing_that_counts(deliveries_once: Path, tmp_path
     with suppress(AssertionError):
         until(lambda: not processes(folder), SECONDS_TO_END)
     assert processes(folder) == []
-    expected = lock(deliveries_once)
-    assert {name: entry for name, entry in lock(folder).items() if entry != expected[name]} == {}
+    expected, found = lock(deliveries_once), lock(folder)
+    if 0 < len(found) < len(expected):  # DVC writes the file in place: what was written last may be torn and still be YAML
+        found.popitem()
+    assert {name: entry for name, entry in found.items() if entry != expected[name]} == {}
     recovered(folder)
     assert lock(folder) == expected
 
