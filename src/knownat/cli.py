@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from knownat import paths
-from knownat.console import fail, prepare
-from knownat.declaration import Declaration, in_utc
+from knownat.console import fail, log, prepare
+from knownat.declaration import Declaration, in_utc, span, stored_key
 from knownat.errors import KnownatError
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -49,13 +49,14 @@ def features(entity: str, key: str) -> None:
 
     observed_at = Params.load().observed_at
     store = online.filled_store(declaration, observed_at)
-    found = {view.name: online.read(store, view, key) for view in views}
-    if all(reading.known_at is None for readings in found.values() for reading in readings.values()):
+    rows = {view.name: online.read(store, view, [key])[0] for view in views}
+    if all(row.known_at is None for row in rows.values()):
         raise KnownatError(f"No {entity} '{key}' is in the online store; check the key, or run `knownat materialize`.")
-    for view, readings in found.items():
-        for name, reading in readings.items():
-            age = f"{_age(observed_at - reading.known_at)} old" if reading.known_at else "never known"
-            typer.echo(f"{view + '__' + name:<48} {_shown(reading.value):<28} {age}")
+    for view in views:
+        row = rows[view.name]
+        age = f"{_age(observed_at - row.known_at)} old" if row.known_at else "never known"
+        for name in [f.name for f in view.features] + [stored_key(other) for other in view.keys]:
+            typer.echo(f"{view.name + '__' + name:<48} {_shown(row.values.get(name)):<28} {age}")
 
 
 @app.command()
@@ -70,7 +71,7 @@ def predict(
     given, declaration = _fields(json_), _declaration()
     service = service or params.service
     declaration.service(service)
-    from knownat.derive.request import answer, parsed
+    from knownat.derive.request import Request
     from knownat.encoder import Encoder
 
     encoder = Encoder.read(paths.ENCODER)
@@ -78,23 +79,51 @@ def predict(
         raise KnownatError(
             f"The model here serves '{encoder.service}', not '{service}'; run `dvc exp run -S service={service}` first."
         )
+    request = Request.of(declaration, service)
+    answered = request.answer(request.parsed(given))  # refuse a bad request before anything is loaded
+    from knownat import model, online
+    from knownat.prediction import Inputs
 
-    answer(declaration, service, parsed(declaration, service, given))  # refuse a bad request before anything is loaded
-    from knownat.online import filled_store
-    from knownat.prediction import gather
-
-    as_of, inputs = gather(declaration, service, given, filled_store(declaration, params.observed_at))
-    from knownat import model
-
-    [probability] = model.predict(model.load(paths.MODEL, encoder), encoder, {item.name: [item.value] for item in inputs})
-    typer.echo(f"{declaration.outcome.name}: {probability:.4f} (service {service}, as of {as_of:%Y-%m-%d %H:%M:%S} UTC)")
-    for item in (item for item in inputs if item.status not in {"computed", "known"}):
-        since = f", known at {item.known_at:%Y-%m-%d %H:%M:%S} UTC" if item.status in {"too new", "stale"} and item.known_at else ""
-        typer.echo(f"  not used: {item.name} ({item.status}{since})")
+    inputs = Inputs(declaration, encoder, span(params.serving.stale_after))
+    store = online.filled_store(declaration, params.observed_at)
+    keyed = [(view, key) for view in inputs.looked_up if (key := answered.keys[view.join_key]) is not None]
+    rows = {view.name: online.read(store, view, [key])[0] for view, key in keyed}
+    raw, features = inputs.weighed(answered.as_of, online.filled_through(store), rows, answered.features)
+    [probability] = model.predict(model.load(paths.MODEL, encoder), encoder, {name: [value] for name, value in raw.items()})
+    typer.echo(f"{declaration.outcome.name}: {probability:.4f} (service {service}, as of {answered.as_of:%Y-%m-%d %H:%M:%S} UTC)")
+    for name, told in features.items():
+        if told["status"] != "fresh":
+            since = f", known at {told['known_at']:%Y-%m-%d %H:%M:%S} UTC" if told["status"] in {"late", "stale"} else ""
+            typer.echo(f"  not used: {name} ({told['status']}{since})")
     from knownat.lineage import workspace_lineage
 
     with suppress(KnownatError):  # not all that the model was made of is here
         typer.echo(f"  lineage: {workspace_lineage()} (`knownat lineage` traces it)")
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Any but a loopback address needs KNOWNAT_API_KEY.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    model: Annotated[str, typer.Option(help="champion (of champion.json) or checkout (what lies here).")] = "champion",
+) -> None:
+    """Serve predictions and online features over HTTP, until Ctrl-C."""
+    if model not in {"champion", "checkout"}:
+        raise KnownatError(f"--model {model}: write champion or checkout.")
+    from knownat.params import Params
+    from knownat.serving import server
+
+    key = server.api_key(host)
+    params = Params.load()
+    from knownat.online import embedded_path, filled_store
+
+    if embedded_path() is not None:
+        filled_store(_declaration(), params.observed_at)
+    from knownat.serving.app import App
+
+    served = App(params.serving, key, checkout=model == "checkout")
+    log.info("serving the model %s on http://%s:%d", served.endpoint.live.version, host, port)
+    server.run(served, host, port)
 
 
 @app.command()

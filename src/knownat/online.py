@@ -6,15 +6,19 @@ import contextlib
 import io
 import os
 import warnings
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from feast import FeatureStore
+from feast import Entity, FeatureStore, Field, FileSource
+from feast import FeatureView as FeastView
 from feast.infra.key_encoding_utils import EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value
-from feast.type_map import feast_value_type_to_python_type
+from feast.repo_config import RepoConfig
+from feast.types import UnixTimestamp
+from feast.value_type import ValueType
 
 from knownat import paths
 from knownat.console import log
@@ -26,14 +30,23 @@ from knownat.files import draft_of, write_text
 from knownat.gates import data_of, require, tree_hash
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+KINDS = {"string": "string_val", "int64": "int64_val", "float64": "double_val", "bool": "bool_val"}
+MARK = "materialized"
 
 
-@dataclass(frozen=True)
-class Reading:
-    """A feature's latest stored value and the moment from which it counts; neither, where the entity is unknown."""
+class Damaged(KnownatError):
+    """What the online store holds is not what the declaration says that it holds."""
 
-    value: Any
-    known_at: datetime | None
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entity's latest values of one feature view, and the moment from which they count; None: nothing is known of it."""
+
+    known_at: datetime | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+NOTHING = Row()
 
 
 def embedded_path() -> Path | None:
@@ -53,7 +66,7 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
     log.info("filling the online store with %d feature views", len(declaration.feature_views))
     store, path = open_store(declaration), embedded_path()
     if path is None:
-        _fill(store, observed_at)
+        _fill(_correcting(store), observed_at)
         return len(declaration.feature_views)
     drafts = [draft_of(path.with_name(name)) for name in ("online", "registry")]
     try:
@@ -75,11 +88,43 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
     return len(declaration.feature_views)
 
 
+def _correcting(store: FeatureStore) -> FeatureStore:
+    """A server's store that takes a value again under the same moment: Feast's Redis writer would skip a correction."""
+    settings = configured("online_store")
+    if settings.get("type") != "redis":
+        return store
+    config = store.config.model_copy(update={"online_config": {**settings, "skip_dedup": True}})
+    config._online_store = None
+    return FeatureStore(config=config)
+
+
 def _fill(store: FeatureStore, observed_at: datetime) -> None:
-    """Feast's own materialization, without what it prints and warns of along the way."""
+    """Feast's own materialization, without what it prints and warns of; then how far it went is noted in the store itself."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         store.materialize(BEGINNING, observed_at)
+        entity, view = _mark()
+        provider = store._get_provider()
+        provider.online_store.update(store.config, [], [view], [], [entity], partial=True)
+        value = Value(unix_timestamp_val=int(observed_at.timestamp()))
+        provider.online_write_batch(store.config, view, [(_key(MARK, MARK), {"through": value}, observed_at, None)], None)
+
+
+def _mark() -> tuple[Entity, FeastView]:
+    """Under what the store itself says how far it is filled; in no registry, since it describes the store and no data."""
+    entity = Entity(name=MARK, join_keys=[MARK], value_type=ValueType.STRING)
+    schema = [Field(name="through", dtype=UnixTimestamp)]
+    return entity, FeastView(
+        name=MARK, entities=[entity], ttl=timedelta(0), schema=schema, source=FileSource(name=MARK, path="none")
+    )
+
+
+def filled_through(store: FeatureStore) -> datetime | None:
+    """Up to when the store holds what was known; None where it was never filled, or emptied."""
+    _, view = _mark()
+    [(_, values)] = store._get_provider().online_read(store.config, view, [_key(MARK, MARK)], ["through"])
+    seconds = values["through"].unix_timestamp_val if values and values.get("through") else 0
+    return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def filled_store(declaration: Declaration, observed_at: datetime) -> FeatureStore:
@@ -107,17 +152,44 @@ def marker(path: Path) -> Path:
     return path.with_suffix(".filled")
 
 
-def read(store: FeatureStore, view: FeatureView, key: str) -> dict[str, Reading]:
-    """Feature (and stored key) → its latest value, for one entity."""
-    names = [f.name for f in view.features] + [stored_key(entity) for entity in view.keys]
-    entity = EntityKeyProto(join_keys=[view.join_key], entity_values=[Value(string_val=key)])
-    table = store.get_feature_view(view.name)
-    [(moment, values)] = store._get_provider().online_read(store.config, table, [entity], names)
+def patient(config: RepoConfig, seconds: float) -> RepoConfig:
+    """A configuration whose Redis client waits so long and no longer; any other stays as it is."""
+    settings = config.online_config
+    if not isinstance(settings, dict) or settings.get("type") != "redis":
+        return config
+    given = str(settings.get("connection_string", "localhost:6379"))
+    limits = [f"{name}={seconds}" for name in ("socket_timeout", "socket_connect_timeout") if f"{name}=" not in given]
+    changed = config.model_copy(update={"online_config": {**settings, "connection_string": ",".join([given, *limits])}})
+    changed._online_store = None
+    return changed
+
+
+def read(store: FeatureStore, view: FeatureView, keys: Sequence[str]) -> list[Row]:
+    """Each entity's latest values of a view: its features, and the other entities' keys that it stores.
+
+    Raises Damaged for a value of another type than the declared one.
+    """
+    kinds = {f.name: KINDS[f.dtype] for f in view.features} | {stored_key(entity): "string_val" for entity in view.keys}
+    entities = [_key(view.join_key, key) for key in keys]
+    found = store._get_provider().online_read(store.config, store.get_feature_view(view.name), entities, list(kinds))
+    return [_row(view, kinds, moment, values) for moment, values in found]
+
+
+def _row(view: FeatureView, kinds: Mapping[str, str], moment: datetime | None, values: Mapping[str, Value] | None) -> Row:
     if moment is None or values is None:
-        return dict.fromkeys(names, Reading(None, None))
-    at = moment.replace(tzinfo=moment.tzinfo or UTC)
-    return {name: Reading(_plain(values.get(name)), at) for name in names}
+        return NOTHING
+    plain = {name: _plain(view, name, kind, values.get(name)) for name, kind in kinds.items()}
+    return Row(moment.replace(tzinfo=moment.tzinfo or UTC), plain)
 
 
-def _plain(value: Value | None) -> Any:
-    return None if value is None else feast_value_type_to_python_type(value)
+def _plain(view: FeatureView, name: str, kind: str, value: Value | None) -> Any:
+    found = value.WhichOneof("val") if value is not None else None
+    if found in {None, "null_val"}:
+        return None
+    if found != kind:
+        raise Damaged(f"The online store holds {view.name}__{name} as {found}, not {kind}; run `knownat materialize`.")
+    return getattr(value, kind)
+
+
+def _key(name: str, value: str) -> EntityKeyProto:
+    return EntityKeyProto(join_keys=[name], entity_values=[Value(string_val=value)])

@@ -155,6 +155,26 @@ class PromoteSettings(Model):
     min_rows: int = Field(default=200, gt=0)
 
 
+class ServingSettings(Model):
+    """`clock`: the moment that the endpoint takes for now, such as a frozen data set's observed_at; null: the real time.
+
+    `stale_after`: how far the online store may lag behind the moment asked about before what it says is not used.
+
+    `deadline_ms`: by when a request is answered, with 503 if need be; `max_concurrency`: how many are worked on or wait.
+    """
+
+    clock: Instant | None = None
+    stale_after: Span = "2d"
+    max_batch: int = Field(default=100, gt=0, le=1000)
+    max_concurrency: int = Field(default=64, gt=0)
+    deadline_ms: int = Field(default=250, ge=50, le=60_000)
+
+    @property
+    def deadline(self) -> float:
+        """In seconds."""
+        return self.deadline_ms / 1000
+
+
 class Params(Model):
     sources: dict[Name, Source] = Field(min_length=1)
     service: Name
@@ -167,6 +187,7 @@ class Params(Model):
     train: TrainSettings
     evaluate: EvaluateSettings = EvaluateSettings()
     promote: PromoteSettings = PromoteSettings()
+    serving: ServingSettings = ServingSettings()
 
     @classmethod
     def load(cls, path: Path = Path("params.yaml")) -> Params:

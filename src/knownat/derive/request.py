@@ -24,6 +24,32 @@ class Answered:
     features: dict[str, Any]
 
 
+class RefusedField(KnownatError):
+    """A field, or a feature computed from it, that is not what is declared."""
+
+    field: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    declaration: Declaration
+    service: str
+
+    @classmethod
+    def of(cls, declaration: Declaration, service: str) -> Request:
+        return cls(declaration, service)
+
+    @property
+    def fields(self) -> list[str]:
+        return fields(self.declaration, self.service)
+
+    def parsed(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return parsed(self.declaration, self.service, given)
+
+    def answer(self, values: Mapping[str, Any]) -> Answered:
+        return answer(self.declaration, self.service, values)
+
+
 def own_views(declaration: Declaration, service: str) -> list[FeatureView]:
     """The service's views whose features a request computes: of the event itself, knowable by the service's as_of."""
     chosen = (declaration.feature_views[name] for name in declaration.service(service).views)
