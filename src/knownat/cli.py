@@ -48,8 +48,8 @@ def features(entity: str, key: str) -> None:
     from knownat.params import Params
 
     observed_at = Params.load().observed_at
-    store = online.filled_store(declaration, observed_at)
-    rows = {view.name: online.read(store, view, [key])[0] for view in views}
+    store = online.filled(declaration, observed_at)
+    rows = {view.name: store.read(view, [key])[0] for view in views}
     if all(row.known_at is None for row in rows.values()):
         raise KnownatError(f"No {entity} '{key}' is in the online store; check the key, or run `knownat materialize`.")
     for view in views:
@@ -85,10 +85,10 @@ def predict(
     from knownat.prediction import Inputs
 
     inputs = Inputs(declaration, encoder, span(params.serving.stale_after))
-    store = online.filled_store(declaration, params.observed_at)
+    store = online.filled(declaration, params.observed_at)
     keyed = [(view, key) for view in inputs.looked_up if (key := answered.keys[view.join_key]) is not None]
-    rows = {view.name: online.read(store, view, [key])[0] for view, key in keyed}
-    raw, features = inputs.weighed(answered.as_of, online.filled_through(store), rows, answered.features)
+    rows = {view.name: store.read(view, [key])[0] for view, key in keyed}
+    raw, features = inputs.weighed(answered.as_of, store.through(), rows, answered.features)
     [probability] = model.predict(model.load(paths.MODEL, encoder), encoder, {name: [value] for name, value in raw.items()})
     typer.echo(f"{declaration.outcome.name}: {probability:.4f} (service {service}, as of {answered.as_of:%Y-%m-%d %H:%M:%S} UTC)")
     for name, told in features.items():
@@ -115,10 +115,10 @@ def serve(
 
     key = server.api_key(host)
     params = Params.load()
-    from knownat.online import embedded_path, filled_store
+    from knownat.online import embedded_path, filled
 
     if embedded_path() is not None:
-        filled_store(_declaration(), params.observed_at)
+        filled(_declaration(), params.observed_at)
     from knownat.serving.app import App
 
     served = App(params.serving, key, checkout=model == "checkout")

@@ -16,7 +16,6 @@ from feast import Entity, FeatureStore, Field, FileSource
 from feast import FeatureView as FeastView
 from feast.infra.key_encoding_utils import EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value
-from feast.repo_config import RepoConfig
 from feast.types import UnixTimestamp
 from feast.value_type import ValueType
 
@@ -25,7 +24,7 @@ from knownat.console import log
 from knownat.declaration import Declaration, FeatureView, stored_key
 from knownat.derive.feast import feast_objects
 from knownat.errors import KnownatError
-from knownat.feature_store import configured, open_store
+from knownat.feature_store import configured, embedded_registry, open_store
 from knownat.files import draft_of, write_text
 from knownat.gates import data_of, require, tree_hash
 
@@ -90,11 +89,24 @@ def materialize(declaration: Declaration, observed_at: datetime) -> int:
 
 def _correcting(store: FeatureStore) -> FeatureStore:
     """A server's store that takes a value again under the same moment: Feast's Redis writer would skip a correction."""
+    return _configured(store, {"skip_dedup": True})
+
+
+def _patient(store: FeatureStore, seconds: float) -> FeatureStore:
+    """A store whose Redis client waits so long and no longer."""
+    given = str(configured("online_store").get("connection_string", "localhost:6379"))
+    limits = [f"{name}={seconds}" for name in ("socket_timeout", "socket_connect_timeout") if f"{name}=" not in given]
+    return _configured(store, {"connection_string": ",".join([given, *limits])})
+
+
+def _configured(store: FeatureStore, changes: Mapping[str, Any]) -> FeatureStore:
+    """The store with other settings of its Redis; any other kind stays as it is."""
     settings = configured("online_store")
     if settings.get("type") != "redis":
         return store
-    config = store.config.model_copy(update={"online_config": {**settings, "skip_dedup": True}})
-    config._online_store = None
+    registry = {"registry_config": str(embedded_registry().resolve())}
+    config = store.config.model_copy(update={"online_config": {**settings, **changes}, **registry})
+    config._online_store = config._registry = None
     return FeatureStore(config=config)
 
 
@@ -119,20 +131,12 @@ def _mark() -> tuple[Entity, FeastView]:
     )
 
 
-def filled_through(store: FeatureStore) -> datetime | None:
-    """Up to when the store holds what was known; None where it was never filled, or emptied."""
-    _, view = _mark()
-    [(_, values)] = store._get_provider().online_read(store.config, view, [_key(MARK, MARK)], ["through"])
-    seconds = values["through"].unix_timestamp_val if values and values.get("through") else 0
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None
-
-
-def filled_store(declaration: Declaration, observed_at: datetime) -> FeatureStore:
+def filled(declaration: Declaration, observed_at: datetime) -> Online:
     """The store, an embedded one filled where it is missing or behind the feature views on disk."""
     path = embedded_path()
     if path is not None and not is_filled(declaration, path):
         materialize(declaration, observed_at)
-    return open_store(declaration)
+    return Online(declaration)
 
 
 def is_filled(declaration: Declaration, path: Path) -> bool:
@@ -152,27 +156,34 @@ def marker(path: Path) -> Path:
     return path.with_suffix(".filled")
 
 
-def patient(config: RepoConfig, seconds: float) -> RepoConfig:
-    """A configuration whose Redis client waits so long and no longer; any other stays as it is."""
-    settings = config.online_config
-    if not isinstance(settings, dict) or settings.get("type") != "redis":
-        return config
-    given = str(settings.get("connection_string", "localhost:6379"))
-    limits = [f"{name}={seconds}" for name in ("socket_timeout", "socket_connect_timeout") if f"{name}=" not in given]
-    changed = config.model_copy(update={"online_config": {**settings, "connection_string": ",".join([given, *limits])}})
-    changed._online_store = None
-    return changed
+class Online:
+    """The online store, opened for reading by name; what Feast would look up anew for each read is kept."""
 
+    def __init__(self, declaration: Declaration, seconds: float | None = None) -> None:
+        store = open_store(declaration)
+        self.store = store if seconds is None else _patient(store, seconds)
+        self._provider = self.store._get_provider()
+        self._views = {name: self.store.get_feature_view(name) for name in declaration.feature_views}
+        self._kinds = {
+            view.name: {f.name: KINDS[f.dtype] for f in view.features} | {stored_key(e): "string_val" for e in view.keys}
+            for view in declaration.feature_views.values()
+        }
+        self._mark = _mark()[1]
 
-def read(store: FeatureStore, view: FeatureView, keys: Sequence[str]) -> list[Row]:
-    """Each entity's latest values of a view: its features, and the other entities' keys that it stores.
+    def read(self, view: FeatureView, keys: Sequence[str]) -> list[Row]:
+        """Each entity's latest values of a view: its features, and the other entities' keys that it stores.
 
-    Raises Damaged for a value of another type than the declared one.
-    """
-    kinds = {f.name: KINDS[f.dtype] for f in view.features} | {stored_key(entity): "string_val" for entity in view.keys}
-    entities = [_key(view.join_key, key) for key in keys]
-    found = store._get_provider().online_read(store.config, store.get_feature_view(view.name), entities, list(kinds))
-    return [_row(view, kinds, moment, values) for moment, values in found]
+        Raises Damaged for a value of another type than the declared one.
+        """
+        kinds, entities = self._kinds[view.name], [_key(view.join_key, key) for key in keys]
+        found = self._provider.online_read(self.store.config, self._views[view.name], entities, list(kinds))
+        return [_row(view, kinds, moment, values) for moment, values in found]
+
+    def through(self) -> datetime | None:
+        """Up to when the store holds what was known; None where it was never filled, or emptied."""
+        [(_, values)] = self._provider.online_read(self.store.config, self._mark, [_key(MARK, MARK)], ["through"])
+        seconds = values["through"].unix_timestamp_val if values and values.get("through") else 0
+        return datetime.fromtimestamp(seconds, UTC) if seconds else None
 
 
 def _row(view: FeatureView, kinds: Mapping[str, str], moment: datetime | None, values: Mapping[str, Value] | None) -> Row:

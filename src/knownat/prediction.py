@@ -112,18 +112,15 @@ class Inputs:
         told: dict[str, Feature] = {}
         for view in self.views:
             inputs = self.inputs[view.name]
-            row = NOTHING
-            if inputs[0].name in own:
-                known_at, values, refused = as_of, None, None
-            else:
-                row = rows.get(view.name, NOTHING)
-                known_at, values = row.known_at, row.values
-                refused = refusal(view, known_at, as_of, lags)
-            since, age = (known_at, (as_of - known_at).total_seconds()) if known_at else (None, None)
+            is_own = inputs[0].name in own
+            row = rows.get(view.name, NOTHING)
+            known_at = as_of if is_own else row.known_at
+            refused = None if is_own else refusal(view, known_at, as_of, lags)
+            age = (as_of - known_at).total_seconds() if known_at else None
             for item in inputs:
-                value = own[item.name] if values is None else values.get(item.column)
+                value = own[item.name] if is_own else row.values.get(item.column)
                 status = item.status(value) if refused is None or value is None else refused
-                feature = {"value": value, "status": status, "known_at": since, "age_seconds": age}
+                feature = {"value": value, "status": status, "known_at": known_at, "age_seconds": age}
                 if status != "fresh":
                     feature["stand_in"] = item.stand_in
                 used[item.name] = value if status in {"fresh", "unseen"} else None

@@ -54,7 +54,7 @@ class Endpoint:
         live, now = self.live, self.now()
         asked, is_batch, explain = asked_in(loads(body), self.settings.max_batch)
         found = await predicted(live, self.reader, asked, now)
-        self.note(live, found)
+        self.note(found)
         told = [item.told for item in found]
         if explain:
             told[0]["contributions"] = explained(live, found[0])
@@ -148,7 +148,7 @@ class Endpoint:
     def close(self) -> None:
         self.reader.close()
 
-    def note(self, live: Live, found: list[Predicted]) -> None:
+    def note(self, found: list[Predicted]) -> None:
         """Count what was predicted."""
         self.metrics.predictions.inc(len(found))
         unused = self.metrics.unused

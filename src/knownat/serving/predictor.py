@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from knownat.declaration import FeatureView, stored_key
@@ -72,11 +73,11 @@ def _asked(event: Any, allowed: set[str], where: str) -> Asked:
 
 async def predicted(live: Live, reader: Reader, asked: Sequence[Asked], now: datetime) -> list[Predicted]:
     """Each event's prediction. Raises KnownatError naming the event (by its place in a batch) that cannot be predicted."""
-    answered = [_each(asked, n, lambda e=event: _computed(live, e)) for n, event in enumerate(asked)]
+    answered = [_each(asked, n, partial(_computed, live, event)) for n, event in enumerate(asked)]
     firsts = await reader.rows([live.inputs.of_event(e.id) if e.id is not None else [] for e in asked])
     for n, event in enumerate(asked):
         if event.id is not None:
-            _each(asked, n, lambda e=event, n=n: live.inputs.expect_open(e.id, firsts[n], now))
+            _each(asked, n, partial(live.inputs.expect_open, event.id, firsts[n], now))
     wanted = [
         live.inputs.of_others(first) if own is None else _looked_up(live, own.keys)
         for first, own in zip(firsts, answered, strict=True)

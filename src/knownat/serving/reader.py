@@ -13,16 +13,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from feast import FeatureStore
 from feast.errors import FeastError
 from google.protobuf.message import DecodeError
 from redis.exceptions import RedisError
 
-from knownat import online
 from knownat.declaration import Declaration, FeatureView
 from knownat.errors import KnownatError
-from knownat.feature_store import open_store
-from knownat.online import NOTHING, Row
+from knownat.online import NOTHING, Online, Row, embedded_path
 
 log = logging.getLogger("knownat")
 
@@ -52,13 +49,13 @@ class Reader:
 
     def __init__(self, declaration: Declaration, seconds: float) -> None:
         self.declaration, self.seconds = declaration, seconds
-        self.path: Path | None = online.embedded_path()
+        self.path: Path | None = embedded_path()
         self.through: datetime | None = None
         self.failures = 0
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="online-store")
         self._rows: dict[tuple[str, str], Row] = {}
         self._stamp: Stamp | None = None
-        self._store: FeatureStore | None = None
+        self._store: Online | None = None
 
     @property
     def is_open(self) -> bool:
@@ -114,13 +111,13 @@ class Reader:
 
     def _read(self, wanted: Sequence[Wanted]) -> list[Rows]:
         """One read a view, for all events."""
-        stamp, store = self._opened(), self._feast()
+        stamp, store = self._opened(), self._online()
         keys: dict[str, tuple[FeatureView, dict[str, Row]]] = {}
         for event in wanted:
             for view, key in event:
                 keys.setdefault(view.name, (view, {}))[1][key] = NOTHING
         for view, found in keys.values():
-            found.update(zip(found, online.read(store, view, list(found)), strict=True))
+            found.update(zip(found, store.read(view, list(found)), strict=True))
         if wanted and not any(row.known_at for _, found in keys.values() for row in found.values()):
             self._expect_filled(store)
         if stamp and stamp == self._stamp and time.time_ns() - stamp[1] > YOUNG_NS:
@@ -129,20 +126,19 @@ class Reader:
             self._rows.update({(view.name, key): row for view, found in keys.values() for key, row in found.items()})
         return [{view.name: keys[view.name][1][key] for view, key in event} for event in wanted]
 
-    def _expect_filled(self, store: FeatureStore) -> None:
+    def _expect_filled(self, store: Online) -> None:
         """Nothing at all was found: of unknown entities, or in a store that was emptied since the last probe."""
-        if online.filled_through(store) is None:
+        if store.through() is None:
             self.through = None
             raise StoreUnavailable(self.fault)
 
     def _filled_through(self) -> datetime | None:
         self._opened()
-        return online.filled_through(self._feast())
+        return self._online().through()
 
-    def _feast(self) -> FeatureStore:
+    def _online(self) -> Online:
         if self._store is None:
-            config = open_store(self.declaration).config
-            self._store = FeatureStore(config=online.patient(config, self.seconds))
+            self._store = Online(self.declaration, self.seconds)
         return self._store
 
     def _is_unchanged(self, path: Path) -> bool:

@@ -82,7 +82,7 @@ def _example(name: str, column: Column) -> Any:
     return usual[column.dtype]
 
 
-def request_schema(live: Live, settings: ServingSettings) -> Schema:
+def request_schema(settings: ServingSettings) -> Schema:
     event_id: Schema = {"type": "string", "minLength": 1, "description": "A stored, open event, asked as of now"}
     fields: Schema = {"$ref": "#/components/schemas/Fields"}
     explain = {"explain": {"type": "boolean", "description": "Add each input's contribution to the logit"}}
@@ -105,7 +105,7 @@ def answer_schema(live: Live) -> Schema:
     features: Schema = {
         "type": "object",
         "required": names,
-        "properties": dict.fromkeys(names, {"$ref": "#/components/schemas/Feature"}),
+        "properties": {name: {"$ref": "#/components/schemas/Feature"} for name in names},
     }
     event: Schema = {
         "id": {"type": ["string", "null"]},
@@ -151,7 +151,7 @@ def feature_schema() -> Schema:
 def components(live: Live, settings: ServingSettings) -> Schema:
     return {
         "Fields": fields_schema(live),
-        "Ask": request_schema(live, settings),
+        "Ask": request_schema(settings),
         "Answer": answer_schema(live),
         "Feature": feature_schema(),
         "Problem": PROBLEM,
