@@ -65,11 +65,11 @@ class App:
 def _routes(endpoint: Endpoint, lifespan: Any) -> FastAPI:
     app = FastAPI(title="knownat", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
 
-    def serve(method: str, path: str, handler: Handler, description: dict[str, Any], **extra: Any) -> None:
+    def serve(method: str, path: str, handler: Handler, description: dict[str, Any]) -> None:
         async def answered(request: Request) -> Response:
             return _response(await handler(request.scope, await request.body()))
 
-        app.add_api_route(path, answered, methods=[method], openapi_extra=description | extra, responses={}, name=handler.__name__)
+        app.add_api_route(path, answered, methods=[method], openapi_extra=description, responses={}, name=handler.__name__)
 
     async def live(_: Scope, __: bytes) -> Answer:
         return 200, JSON, b'{"live":true}'
@@ -112,37 +112,20 @@ def _routes(endpoint: Endpoint, lifespan: Any) -> FastAPI:
         return 200, JSON, orjson.dumps(told, option=orjson.OPT_UTC_Z)
 
     yes = {"type": "object"}
+    not_ready = {"503": {"description": "Not ready", "content": {"application/json": {"schema": yes}}}}
+    of_entity = {"parameters": [_path("entity"), _path("key")]}
+    of_model = {"parameters": [_path("name")]}
+    inference_answers = answers({"$ref": "#/components/schemas/InferenceAnswer"}, 400, 404, 409, 413, 422, 503)
     serve("POST", "/predict", endpoint.predict, _ask(endpoint))
-    serve(
-        "GET",
-        "/features/{entity}/{key:path}",
-        endpoint.features,
-        {"parameters": [_path("entity"), _path("key")], "responses": answers(FEATURES, 404, 503)},
-    )
+    serve("GET", "/features/{entity}/{key:path}", endpoint.features, of_entity | {"responses": answers(FEATURES, 404, 503)})
     serve("GET", "/lineage/{id}", endpoint.lineage, {"parameters": [_path("id")], "responses": answers(yes, 404, 503)})
     serve("GET", "/v2/health/live", live, {"responses": answers(yes)})
-    serve(
-        "GET",
-        "/v2/health/ready",
-        ready,
-        {"responses": answers(yes) | {"503": {"description": "Not ready", "content": {"application/json": {"schema": yes}}}}},
-    )
+    serve("GET", "/v2/health/ready", ready, {"responses": answers(yes) | not_ready})
     serve("GET", "/v2", server, {"responses": answers(yes)})
-    named = {"parameters": [_path("name")]}
-    serve("GET", "/v2/models/{name}", model, named | {"responses": answers(yes, 404)})
-    serve(
-        "GET",
-        "/v2/models/{name}/ready",
-        model_ready,
-        named
-        | {
-            "responses": answers(yes, 404) | {"503": {"description": "Not ready", "content": {"application/json": {"schema": yes}}}}
-        },
-    )
-    serve(
-        "POST", "/v2/models/{name}/infer", infer,
-        named | {"requestBody": body("InferenceRequest"), "responses": answers({"$ref": "#/components/schemas/InferenceAnswer"}, 400, 404, 409, 413, 422, 503)},
-    )  # fmt: skip
+    serve("GET", "/v2/models/{name}", model, of_model | {"responses": answers(yes, 404)})
+    serve("GET", "/v2/models/{name}/ready", model_ready, of_model | {"responses": answers(yes, 404) | not_ready})
+    inferring = of_model | {"requestBody": body("InferenceRequest"), "responses": inference_answers}
+    serve("POST", "/v2/models/{name}/infer", infer, inferring)
     serve("GET", "/status", status, {"responses": answers(yes)})
     app.add_api_route("/metrics", _plain(metrics), methods=["GET"], include_in_schema=False)
     app.add_api_route("/openapi.json", _plain(openapi), methods=["GET"], include_in_schema=False)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 POLICY = b"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:"
 
 
-def html(endpoint: Endpoint) -> bytes:
+def html(_: Endpoint) -> bytes:
     return b""
 
 
