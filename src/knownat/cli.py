@@ -127,6 +127,24 @@ def serve(
 
 
 @app.command()
+def parity() -> None:
+    """Compare the online store with the offline feature views, every entity and feature; exits 1 where they differ."""
+    from knownat.online import filled
+    from knownat.params import Params
+    from knownat.parity import parities
+
+    declaration = _declaration()
+    found = list(parities(declaration, filled(declaration, Params.load().observed_at)))
+    typer.echo(f"{'view':<32}{'entities':>10}{'values':>10}{'mismatch':>10}{'missing':>10}{'extra':>10}")
+    for one in found:
+        typer.echo(f"{one.view:<32}{one.entities:>10}{one.values:>10}{one.mismatch:>10}{one.missing:>10}{one.extra:>10}")
+    for example in (one.example for one in found if one.example):
+        typer.echo(f"For example {example}.", err=True)
+    if not all(one.holds for one in found):
+        raise typer.Exit(1)
+
+
+@app.command()
 def audit(
     rows: Annotated[int, typer.Option(min=2, help="At most so many rows a table; always the same ones.")] = 5000,
     cut_off: Annotated[
