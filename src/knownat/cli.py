@@ -70,7 +70,7 @@ def predict(
     given, declaration = _fields(json_), _declaration()
     service = service or params.service
     declaration.service(service)
-    from knownat.derive.request import answer, parsed
+    from knownat.derive.request import Request
     from knownat.encoder import Encoder
 
     encoder = Encoder.read(paths.ENCODER)
@@ -79,11 +79,12 @@ def predict(
             f"The model here serves '{encoder.service}', not '{service}'; run `dvc exp run -S service={service}` first."
         )
 
-    answer(declaration, service, parsed(declaration, service, given))  # refuse a bad request before anything is loaded
+    request = Request.of(declaration, service)
+    request.answer(request.parsed(given))  # refuse a bad request before anything is loaded
     from knownat.online import filled_store
     from knownat.prediction import gather
 
-    as_of, inputs = gather(declaration, service, given, filled_store(declaration, params.observed_at))
+    as_of, inputs = gather(request, given, filled_store(declaration, params.observed_at))
     from knownat import model
 
     [probability] = model.predict(model.load(paths.MODEL, encoder), encoder, {item.name: [item.value] for item in inputs})

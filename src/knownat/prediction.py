@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from knownat.declaration import Declaration, FeatureView, full_name
-from knownat.derive import request
+from knownat.declaration import FeatureView, full_name
+from knownat.derive.request import Request, looked_up_views
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -24,19 +24,19 @@ class Used:
     known_at: datetime | None
 
 
-def gather(declaration: Declaration, service: str, given: Mapping[str, Any], store: FeatureStore) -> tuple[datetime, list[Used]]:
+def gather(request: Request, given: Mapping[str, Any], store: FeatureStore) -> tuple[datetime, list[Used]]:
     """The moment asked about, and every input of the service's model in declared order, as known then.
 
     An online value that became known after that moment is reported and not used.
     """
-    answered = request.answer(declaration, service, request.parsed(declaration, service, given))
+    answered = request.answer(request.parsed(given))
     used = {
         name: Used(name, value, "missing" if value is None else "computed", answered.as_of)
         for name, value in answered.features.items()
     }
-    for view in request.looked_up_views(declaration, service):
+    for view in looked_up_views(request.declaration, request.service):
         used |= _looked_up(store, view, answered.keys[view.join_key], answered.as_of)
-    return answered.as_of, [used[item.name] for item in declaration.inputs(service)]
+    return answered.as_of, [used[item.name] for item in request.declaration.inputs(request.service)]
 
 
 def _looked_up(store: FeatureStore, view: FeatureView, key: str | None, as_of: datetime) -> dict[str, Used]:
