@@ -229,18 +229,17 @@ def report(found: Sequence[Measured], seconds: int, load: float) -> str:
     lines = [
         "# What an answer costs",
         "",
-        f"`python benchmarks/serving.py`, one run on {cores} cores that the load generator (wrk) shares, load average {load:.1f} when it"
-        f" began; {seconds} s for each line after a second of warming up, {EVENTS} different events in turn. All servers are one process:"
-        " uvicorn with uvloop and httptools. *Of the floor*: requests per second against a FastAPI app that only says hello.",
+        f"`python benchmarks/serving.py`, one run on {cores} cores that the load generator (wrk) shares, load average {load:.1f} when"
+        f" it began; {seconds} s for each line after a second of warming up, {EVENTS} different events in turn. Each server is one"
+        " process: uvicorn with uvloop and httptools. *Of the floor*: requests per second against a FastAPI app that only says hello.",
         "",
         "| asked | connections | requests/s | of the floor | p50, ms | p95, ms | p99, ms | failed |",
         "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for m in found:
         share = m.per_second / floors[m.connections].per_second
-        lines.append(
-            f"| {m.name} | {m.connections} | {m.per_second:,.0f} | {share:.2f} | {m.p50:.2f} | {m.p95:.2f} | {m.p99:.2f} | {m.failed} |"
-        )
+        times = " | ".join(f"{time:.2f}" for time in (m.p50, m.p95, m.p99))
+        lines.append(f"| {m.name} | {m.connections} | {m.per_second:,.0f} | {share:.2f} | {times} | {m.failed} |")
     ratios = [
         f"{m.per_second / feast[store, m.connections].per_second:.1f} × ({store}, {m.connections})"
         for m in found

@@ -1,7 +1,8 @@
-"""Declared expressions: one parse, a type, and the same value in Spark SQL and in DuckDB.
+"""Declared expressions: one parse, a type, and the same value in Spark SQL and in Python.
 
 An expression is parsed with no dialect's functions, so that only what stands in `functions.FUNCTIONS` has a meaning;
-each part is rendered for both engines from one place. Whatever cannot be computed (a division by zero, an overflow,
+each part is rendered from one place for both: for a batch as SQL, for a request as calls of what
+`request_operators` and `request_functions` offer. Whatever cannot be computed (a division by zero, an overflow,
 the logarithm of zero) is null in both, and so is a result that is not finite.
 """
 
@@ -20,17 +21,17 @@ from sqlglot.dialects.dialect import Dialect
 from sqlglot.errors import SqlglotError
 
 from knownat.declaration import in_utc
-from knownat.functions import ANY, FUNCTIONS, NUMERIC, DuckDB, Spark, literal_text, same_kind
+from knownat.functions import ANY, FUNCTIONS, NUMERIC, Spark, literal_text, same_kind
 
 SPARK_TYPES = {
     "string": "STRING", "int64": "BIGINT", "float64": "DOUBLE", "bool": "BOOLEAN", "timestamp": "TIMESTAMP", "date": "DATE",
 }  # fmt: skip
-DUCKDB_TYPES = SPARK_TYPES | {"string": "VARCHAR"}
+PYTHON_TYPES = {"float64": "as_float", "int64": "as_int", "string": "as_text", "timestamp": "as_timestamp", "date": "to_date"}
 WIDER = {("int64", "float64"), ("date", "timestamp")}
 
 LONGEST_TEXT = 10_000  # characters
 DEEPEST = 60  # levels: Spark's parser and code generator manage several times as many
-LONGEST_SQL = 100_000  # characters of SQL: some functions repeat their argument, and nesting them multiplies it
+LONGEST_SQL = 100_000  # characters: some functions repeat their argument, and nesting them multiplies it
 LONGEST_QUOTE = 80  # characters of an expression that a message repeats
 
 
@@ -52,26 +53,30 @@ class _Plain(Dialect):
 
 @dataclass(frozen=True)
 class Value:
-    """A part of an expression: its dtype (`null` of a bare NULL) and its text for each engine."""
+    """A part of an expression: its dtype (`null` of a bare NULL), its SQL and its Python."""
 
     dtype: str
     spark: str
-    duckdb: str
+    python: str
 
     def widened(self, dtype: str) -> Value:
         if dtype == self.dtype:
             return self
-        return Value(dtype, f"CAST({self.spark} AS {SPARK_TYPES[dtype]})", f"CAST({self.duckdb} AS {DUCKDB_TYPES[dtype]})")
+        python = self.python if self.dtype == "null" else f"{PYTHON_TYPES[dtype]}({self.python})"
+        return Value(dtype, f"CAST({self.spark} AS {SPARK_TYPES[dtype]})", python)
+
+
+NULL = Value("null", "NULL", "None")
 
 
 @dataclass(frozen=True)
 class Expression:
-    """A whole expression: what it yields, what it reads, and its SQL."""
+    """A whole expression: what it yields, what it reads, its SQL, and its Python (for `request_functions.callable_of`)."""
 
     dtype: str
     columns: tuple[str, ...]
     spark: str
-    duckdb: str
+    python: str
 
 
 def compile_expression(text: str, columns: Mapping[str, str], dtype: str | None = None) -> Expression:
@@ -98,9 +103,9 @@ def _compile(text: str, columns: tuple[tuple[str, str], ...], dtype: str | None)
         raise Refused(f"yields {value.dtype}, but {wanted} is declared; change the dtype or convert with floor() or CAST")
     value = value.widened(wanted)
     if wanted == "float64":
-        value = Value(wanted, _finite(value.spark), _finite(value.duckdb))
+        value = Value(wanted, _finite(value.spark), f"finite({value.python})")
     read = dict.fromkeys(column.name for column in tree.find_all(exp.Column))
-    return Expression(wanted, tuple(read), value.spark, value.duckdb)
+    return Expression(wanted, tuple(read), value.spark, value.python)
 
 
 def _finite(sql: str) -> str:
@@ -122,9 +127,11 @@ def _parse(text: str) -> exp.Expression:
 
 TOO_DEEP = "is nested too deeply; compute a part of it as a column of its own"
 OFFERED = f"+ - * / %, comparisons, AND, OR, NOT, IN, BETWEEN, IS NULL, CASE, IF, CAST, {', '.join(sorted(FUNCTIONS))}"
-BINARY = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*"}
-SPARK_TRY = {exp.Add: "try_add", exp.Sub: "try_subtract", exp.Mul: "try_multiply"}
-COMPARISONS = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
+BINARY = {exp.Add: ("+", "add"), exp.Sub: ("-", "subtract"), exp.Mul: ("*", "multiply")}
+COMPARISONS = {
+    exp.EQ: ("=", "equal"), exp.NEQ: ("<>", "unequal"), exp.LT: ("<", "less"), exp.LTE: ("<=", "at_most"),
+    exp.GT: (">", "greater"), exp.GTE: (">=", "at_least"),
+}  # fmt: skip
 # what the parser keeps beside a node's operands, and no engine here would see
 ADDITIONS = {exp.Between: {"symmetric"}, exp.Cast: {"format", "action", "default", "safe"}}
 CASTS = {
@@ -144,7 +151,7 @@ class _Renderer:
         if self.depth > DEEPEST:
             raise Refused(TOO_DEEP)
         value = self._method(node)(node)
-        if max(len(value.spark), len(value.duckdb)) > LONGEST_SQL:
+        if max(len(value.spark), len(value.python)) > LONGEST_SQL:
             raise Refused(TOO_DEEP)
         self.depth -= 1
         return value
@@ -161,97 +168,87 @@ class _Renderer:
 
     def _paren(self, node: exp.Paren) -> Value:
         inner = self.render(node.this)
-        return Value(inner.dtype, f"({inner.spark})", f"({inner.duckdb})")
+        return Value(inner.dtype, f"({inner.spark})", inner.python)
 
     def _column(self, node: exp.Column) -> Value:
         if node.table or node.name not in self.columns:
             raise Refused(f"reads the column '{node.sql()}', which is not there; columns: {', '.join(self.columns)}")
-        return Value(self.columns[node.name], f"`{node.name}`", f'"{node.name}"')
+        return Value(self.columns[node.name], f"`{node.name}`", f"row[{node.name!r}]")
 
     def _literal(self, node: exp.Literal) -> Value:
         if node.is_string:
-            return Value("string", Spark.text(node.this), DuckDB.text(node.this))
+            return Value("string", Spark.text(node.this), repr(str(node.this)))
         if node.is_int:
             return _integer(node)
         number = float(node.this)
         if not math.isfinite(number):
             raise Refused(f"writes {_quoted(node)}, which is beyond float64; write a smaller number")
-        # read from a text, DuckDB takes the nearest double; from 0.1 it would make a decimal first
-        return Value("float64", f"{number!r}D", f"CAST('{number!r}' AS DOUBLE)")
+        return Value("float64", f"{number!r}D", repr(number))
 
     def _boolean(self, node: exp.Boolean) -> Value:
-        text = "TRUE" if node.this else "FALSE"
-        return Value("bool", text, text)
+        return Value("bool", "TRUE" if node.this else "FALSE", repr(bool(node.this)))
 
     def _null(self, _: exp.Null) -> Value:
-        return Value("null", "NULL", "NULL")
+        return NULL
 
     def _neg(self, node: exp.Neg) -> Value:
         if isinstance(node.this, exp.Literal) and node.this.is_int:
             return _integer(node.this, negative=True)
         inner = self._typed(node.this, NUMERIC, "-")
-        if inner.dtype == "float64":
-            return Value("float64", f"(-{inner.spark})", f"(-{inner.duckdb})")
-        return Value("int64", f"try_subtract(0L, {inner.spark})", f"TRY(-{inner.duckdb})")
+        spark = f"(-{inner.spark})" if inner.dtype == "float64" else f"try_subtract(0L, {inner.spark})"
+        return Value(inner.dtype, spark, f"negative({inner.python})")
 
     def _arithmetic(self, node: exp.Expression) -> Value:
-        left, right = (self._typed(side, NUMERIC, BINARY[type(node)]) for side in (node.left, node.right))
-        left, right = _unified([left, right], node)
-        sign = BINARY[type(node)]
-        return Value(
-            left.dtype,
-            f"{SPARK_TRY[type(node)]}({left.spark}, {right.spark})",
-            f"TRY({left.duckdb} {sign} {right.duckdb})",
-        )
+        sign, name = BINARY[type(node)]
+        left, right = _unified([self._typed(side, NUMERIC, sign) for side in (node.left, node.right)], node)
+        return Value(left.dtype, f"try_{name}({left.spark}, {right.spark})", f"{name}({left.python}, {right.python})")
 
     def _div(self, node: exp.Div) -> Value:
         left, right = (self._typed(side, NUMERIC, "/").widened("float64") for side in (node.left, node.right))
-        return Value("float64", f"try_divide({left.spark}, {right.spark})", f"({left.duckdb} / NULLIF({right.duckdb}, 0))")
+        return Value("float64", f"try_divide({left.spark}, {right.spark})", f"divide({left.python}, {right.python})")
 
     def _mod(self, node: exp.Mod) -> Value:
         left, right = (self._typed(side, {"int64"}, "%") for side in (node.left, node.right))
-        # of the least integer, DuckDB refuses % -1; by 1 the remainder is the same
-        divisor = f"CASE WHEN {right.duckdb} = -1 THEN 1 ELSE NULLIF({right.duckdb}, 0) END"
-        return Value("int64", f"try_mod({left.spark}, {right.spark})", f"({left.duckdb} % {divisor})")
+        return Value("int64", f"try_mod({left.spark}, {right.spark})", f"remainder({left.python}, {right.python})")
 
     def _comparison(self, node: exp.Expression) -> Value:
         left, right = _unified([self.render(node.left), self.render(node.right)], node)
-        sign = COMPARISONS[type(node)]
-        return Value("bool", f"({left.spark} {sign} {right.spark})", f"({left.duckdb} {sign} {right.duckdb})")
+        sign, name = COMPARISONS[type(node)]
+        return Value("bool", f"({left.spark} {sign} {right.spark})", f"{name}({left.python}, {right.python})")
 
     def _and(self, node: exp.And) -> Value:
-        return self._logic(node, "AND")
+        return self._logic(node, "AND", "both")
 
     def _or(self, node: exp.Or) -> Value:
-        return self._logic(node, "OR")
+        return self._logic(node, "OR", "either")
 
-    def _logic(self, node: exp.Connector, word: str) -> Value:
+    def _logic(self, node: exp.Connector, word: str, name: str) -> Value:
         left, right = (self._typed(side, {"bool"}, word) for side in (node.left, node.right))
-        return Value("bool", f"({left.spark} {word} {right.spark})", f"({left.duckdb} {word} {right.duckdb})")
+        return Value("bool", f"({left.spark} {word} {right.spark})", f"{name}({left.python}, {right.python})")
 
     def _not(self, node: exp.Not) -> Value:
         inner = self._typed(node.this, {"bool"}, "NOT")
-        return Value("bool", f"(NOT {inner.spark})", f"(NOT {inner.duckdb})")
+        return Value("bool", f"(NOT {inner.spark})", f"negated({inner.python})")
 
     def _is(self, node: exp.Is) -> Value:
         if not isinstance(node.expression, exp.Null):
             raise Refused(f"uses {_quoted(node)}; only IS NULL and IS NOT NULL are offered")
         inner = self.render(node.this)
-        return Value("bool", f"({inner.spark} IS NULL)", f"({inner.duckdb} IS NULL)")
+        return Value("bool", f"({inner.spark} IS NULL)", f"({inner.python} is None)")
 
     def _in(self, node: exp.In) -> Value:
         if not node.expressions:
             raise Refused(f"uses {_quoted(node)}; IN takes a list of values")
         head, *rest = _unified([self.render(node.this), *map(self.render, node.expressions)], node)
-        spark, duckdb = (", ".join(getattr(v, engine) for v in rest) for engine in ("spark", "duckdb"))
-        return Value("bool", f"({head.spark} IN ({spark}))", f"({head.duckdb} IN ({duckdb}))")
+        spark = f"({head.spark} IN ({', '.join(v.spark for v in rest)}))"
+        return Value("bool", spark, f"is_in({', '.join(v.python for v in (head, *rest))})")
 
     def _between(self, node: exp.Between) -> Value:
         v, low, high = _unified([self.render(node.this), self.render(node.args["low"]), self.render(node.args["high"])], node)
         return Value(
             "bool",
             f"({v.spark} BETWEEN {low.spark} AND {high.spark})",
-            f"({v.duckdb} BETWEEN {low.duckdb} AND {high.duckdb})",
+            f"between({v.python}, {low.python}, {high.python})",
         )
 
     def _case(self, node: exp.Case) -> Value:
@@ -260,11 +257,12 @@ class _Renderer:
         tests = [self.render(exp.EQ(this=subject.copy(), expression=b.this.copy()) if subject else b.this) for b in branches]
         if any(test.dtype != "bool" for test in tests):
             raise Refused(f"uses {_quoted(node)}, whose conditions are not all true or false; compare them with something")
-        otherwise = self.render(node.args["default"]) if node.args.get("default") else Value("null", "NULL", "NULL")
+        otherwise = self.render(node.args["default"]) if node.args.get("default") else NULL
         *results, default = _unified([*(self.render(b.args["true"]) for b in branches), otherwise], node)
         spark = " ".join(f"WHEN {t.spark} THEN {r.spark}" for t, r in zip(tests, results, strict=True))
-        duckdb = " ".join(f"WHEN {t.duckdb} THEN {r.duckdb}" for t, r in zip(tests, results, strict=True))
-        return Value(default.dtype, f"CASE {spark} ELSE {default.spark} END", f"CASE {duckdb} ELSE {default.duckdb} END")
+        # in a chain of `or`, as nested conditions would be too deep for Python; a result in a tuple counts as true
+        python = " or ".join(f"{t.python} and ({r.python},)" for t, r in zip(tests, results, strict=True))
+        return Value(default.dtype, f"CASE {spark} ELSE {default.spark} END", f"({python} or ({default.python},))[0]")
 
     def _if(self, node: exp.If) -> Value:
         return self._case(exp.Case(ifs=[node.copy()], default=node.args.get("false")))
@@ -302,10 +300,9 @@ class _Renderer:
         values = [v.widened(min(kind)) if v.dtype == "null" else v for v, kind in zip(values, kinds, strict=True)]
         try:
             spark = function.spark([v.spark for v in values], constants)
-            duckdb = function.duckdb([v.duckdb for v in values], constants)
         except ValueError as error:
             raise Refused(f"calls {name}: {error}") from error
-        return Value(dtype, spark, duckdb)
+        return Value(dtype, spark, f"{name}({', '.join(v.python for v in values)})")
 
     def _typed(self, node: exp.Expression, kinds: frozenset[str] | set[str], what: str) -> Value:
         value = self.render(node)
@@ -324,16 +321,17 @@ def _integer(node: exp.Literal, negative: bool = False) -> Value:
     number = int(digits) * (-1 if negative else 1) if len(digits) < 20 else 2**63
     if not -(2**63) <= number < 2**63:
         raise Refused(f"writes {_quoted(node)}, which does not fit 64 bits; write it with a decimal point")
-    return Value("int64", f"CAST({number} AS BIGINT)" if negative else f"{number}L", f"CAST({number} AS BIGINT)")
+    return Value("int64", f"CAST({number} AS BIGINT)" if negative else f"{number}L", repr(number))
 
 
 def _time(text: str, dtype: str) -> Value:
     """A date or time that is written out; without a zone it is in UTC."""
     try:
-        moment = date.fromisoformat(text) if dtype == "date" else in_utc(datetime.fromisoformat(text)).replace(tzinfo=None)
+        moment = date.fromisoformat(text) if dtype == "date" else in_utc(datetime.fromisoformat(text))
     except ValueError as error:
         raise Refused(f"writes the {dtype} '{text}', which is none; write one such as {dtype} '2017-12-31'") from error
-    return Value(dtype, f"CAST('{moment}' AS {SPARK_TYPES[dtype]})", f"CAST('{moment}' AS {DUCKDB_TYPES[dtype]})")
+    plain = moment.replace(tzinfo=None) if isinstance(moment, datetime) else moment
+    return Value(dtype, f"CAST('{plain}' AS {SPARK_TYPES[dtype]})", f"a_{dtype}({moment.isoformat()!r})")
 
 
 def _unified(values: list[Value], node: exp.Expression) -> list[Value]:

@@ -11,8 +11,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from knownat.declaration import Declaration, full_name
-from knownat.derive import request
-from knownat.errors import KnownatError
+from knownat.derive.request import Request, fields
+from knownat.errors import RefusedField
 from knownat.loading import load_declaration
 from knownat.params import Params
 from knownat.stages.preprocess import view_frame
@@ -37,16 +37,17 @@ def batch(declared: Declaration, spark: SparkSession, tmp_path_factory: pytest.T
 
 def sent(declared: Declaration, row: dict[str, Any]) -> dict[str, Any]:
     """The raw fields of a stored row as a client would send them."""
-    fields = {name: row[name] for name in request.fields(declared, "launch")}
-    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in fields.items()}
+    stored = {name: row[name] for name in fields(declared, "launch")}
+    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in stored.items()}
 
 
 def test_a_request_gets_the_values_of_the_batch(declared: Declaration, batch: Any) -> None:
     """Every own feature and every entity key is equal on every row; floats within 1e-12."""
     rows, features = batch
+    request = Request.of(declared, "launch")
     assert len(rows) > 350
     for key in random.Random(1).sample(sorted(features), 150):
-        answered = request.answer(declared, "launch", request.parsed(declared, "launch", sent(declared, rows[key])))
+        answered = request.answer(request.parsed(sent(declared, rows[key])))
         for feature in declared.feature_views["campaign"].features:
             expected, found = features[key][feature.name], answered.features[full_name("campaign", feature.name)]
             same = math.isclose(found, expected, rel_tol=1e-12) if isinstance(expected, float) else found == expected
@@ -73,15 +74,17 @@ def test_a_request_out_of_bounds_is_refused_by_name(declared: Declaration, batch
     """A field that is unknown, missing, of another type or beyond a bound is named."""
     rows, features = batch
     given = sent(declared, rows[sorted(features)[0]]) | change
-    with pytest.raises(KnownatError) as refused:
-        request.answer(declared, "launch", request.parsed(declared, "launch", given))
+    request = Request.of(declared, "launch")
+    with pytest.raises(RefusedField) as refused:
+        request.answer(request.parsed(given))
     assert said in str(refused.value)
+    assert refused.value.field == next((name for name in change if name != "deadline"), "duration_days")
 
 
 def test_a_request_is_asked_only_for_what_is_known(declared: Declaration) -> None:
     """launch asks for nothing that is known only once a campaign has ended; close does."""
-    assert not {"state", "pledged", "backers", "usd_pledged_real"} & set(request.fields(declared, "launch"))
-    assert {"backers", "usd_pledged_real"} <= set(request.fields(declared, "close"))
+    assert not {"state", "pledged", "backers", "usd_pledged_real"} & set(fields(declared, "launch"))
+    assert {"backers", "usd_pledged_real"} <= set(fields(declared, "close"))
 
 
 def test_this_repository_declares_no_path_outside_itself() -> None:

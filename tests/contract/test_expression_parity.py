@@ -1,4 +1,4 @@
-"""Each operator and function gives the same value in Spark and in DuckDB, on values that set engines apart."""
+"""Each operator and function gives the same value in Spark and in Python, on values that set engines apart."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 import random
 import sys
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +15,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from knownat.expressions import Expression, compile_expression
+from knownat.expressions import Expression, Refused, compile_expression
 from knownat.functions import ANY, FUNCTIONS, Function
+from knownat.request_functions import callable_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 ROWS = 400
 RANDOM_EXPRESSIONS = 150
+RANDOM_PATTERNS = 150
+PIECES = [
+    "a", "b", "X", "x", " ", "1", "é", "É", "\\d", "\\w", "\\.", "\\$", "[a-z]", "[^a]", "[^ \\n]", "[Xb]", ".", "^", "$", "(", ")", "|",
+    "*", "+", "?", "{2}", "{1,3}", "{2,}",
+]  # fmt: skip
 Evaluated = tuple[pa.Table, dict[str, tuple[Expression, list[Any], list[Any]]]]
 COLUMNS = {
     "a": "int64", "b": "int64", "i": "int64", "x": "float64", "y": "float64", "s": "string", "u": "string",
@@ -41,7 +48,7 @@ TEXTS = [
     "", " ", "  two  spaces  ", "\ttab\t", "a\nb", "end\n", "\n", "\r\n", "a\r\nb", "it's", "say \"no\"", "back\\slash", "50%",
     "${spark.app.name}", "$1", "a_b", "É", "é", "e\u0301", "ß", "ẞ", "ı", "İ", "ǅ", "Ω", "𝔘𝔫𝔦", "👩\u200d👩\u200d👧", "日本語",
     "\xa0nbsp\xa0", "\u2028", "Hello World?", "HELLO", "hello", "abc", "ABC", "aXbXc", "XX",
-    "x" * 300,
+    "x" * 300, "x" * 1_000, "x" * 1_001, "ab c1.50%\n" * 150, "É𝔘 e\u0301-" * 300, " " * 1_500, "aXbXc (x) " * 120 + "end",
     "1.5", "true", "null", "a|b", "[a]", "a.b", "z", "\ufeffbom", "\u200b", "٣", "ﬁ", "\x01", "\x7f", "a-b", "(x)", "^", "{",
     "'", "''", "--", "/* */", ";",
 ]  # fmt: skip
@@ -75,26 +82,34 @@ OPERATORS = [
     "CAST(a AS DOUBLE)", "CAST(p AS BIGINT)", "CAST(t AS DATE)", "CAST(d AS TIMESTAMP)", "CAST(a AS STRING)",
     "CAST(d AS STRING)", "CAST(s AS STRING)", "CAST(date_add(d, -70000) AS STRING)", "CAST(i AS VARCHAR)", "''", "'a' = 'A'",
     "'it''s'", "'tab\\tnew\\nline'", "'\\d'", "'back\\\\slash'", "'é'", "'e\u0301'", "'${spark.app.name}'", "'$'", "'\"`'",
-    "'--'",
+    "'--'", "x IN (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)", "x IN (-0.0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)",
+    "x * y IN (x, x * y)", "x * y - x * y IN (0, x * y - x * y)", "x BETWEEN y AND x * y - x * y", "-(x * y) < 0",
+    "x * y - x * y < x", "x * y - x * y <> x * y - x * y", "x * y - x * y >= 1e308 * x", "(x * y - x * y) IS NULL",
+    "CASE x * y - x * y WHEN x * y - x * y THEN 1 END", "CASE WHEN a > b THEN 1 WHEN b > a THEN 2 WHEN a IS NULL THEN x END",
 ]  # fmt: skip
 
 CALLS: dict[str, list[str]] = {
-    "abs": ["abs(a)", "abs(x)", "abs(i - 3)", "abs(-9223372036854775808)", "abs(x * y)"],
+    "abs": ["abs(a)", "abs(x)", "abs(i - 3)", "abs(-9223372036854775808)", "abs(x * y)", "abs(x * y - x * y) > 0"],
     "ceil": ["ceil(x)", "ceil(y / 3)", "ceil(1e300)", "ceil(-0.5)", "ceil(x * 1e18)", "ceil(a / 7)"],
     "floor": ["floor(x)", "floor(y / 3)", "floor(1e300)", "floor(-0.5)", "floor(x * y)", "floor(a / 7)"],
-    "sqrt": ["sqrt(x)", "sqrt(a)", "sqrt(-1)", "sqrt(x * y)", "sqrt(abs(x))"],
-    "ln": ["ln(x)", "ln(a)", "ln(0)", "ln(-1)", "ln(abs(x) + 1)", "ln(i + 1)", "ln(x * y)"],
+    "sqrt": ["sqrt(x)", "sqrt(a)", "sqrt(-1)", "sqrt(x * y)", "sqrt(abs(x))", "sqrt(x * y - x * y) > 0"],
+    "ln": ["ln(x)", "ln(a)", "ln(0)", "ln(-1)", "ln(abs(x) + 1)", "ln(i + 1)", "ln(x * y)", "ln(x * y) > 1e9",
+        "ln(x * y - x * y) > 0"],
     "pow": [
         "pow(x, 2)", "pow(x, y)", "pow(a, i)", "pow(0, 0)", "pow(0, -1)", "pow(-8, 1 / 3)", "pow(-0.0, -3)", "pow(10, 400)",
         "pow(x, 0.5)", "pow(0, x) > 1", "pow(x, y) > 1", "pow(2, i)", "pow(x, -1) IS NULL",
+        "pow(1, x * y) > 1", "pow(-1, x * y) > 1", "pow(1, x * y - x * y) > 1", "pow(x * y, y) > 1", "pow(x * y - x * y, 0)",
+        "pow(x, i) > 0", "pow(x, x * y) > 1", "pow(x, 1e18 * y) > 0",
     ],
     "greatest": [
         "greatest(a, b)", "greatest(x, y)", "greatest(a, x)", "greatest(s, u)", "greatest(t, d)", "greatest(d, e)",
         "greatest(p, q)", "greatest(t, v)", "greatest(d, t)", "greatest(a, NULL, 3)", "greatest(a, b, i, 0)",
+        "greatest(x * y, x) > 1e308", "greatest(x * y - x * y, x, x * y) > 1e308",
     ],
     "least": [
         "least(a, b)", "least(x, y)", "least(a, x)", "least(s, u)", "least(t, d)", "least(d, e)", "least(p, q)",
         "least(t, v)", "least(NULL, x)", "least(s, u, 'm')",
+        "least(x * y - x * y, x)", "least(x, x * y - x * y, x * y)",
     ],
     "coalesce": [
         "coalesce(a, b)", "coalesce(a, x)", "coalesce(s, u, '')", "coalesce(t, d)", "coalesce(d, e)", "coalesce(p, q, FALSE)",
@@ -104,6 +119,7 @@ CALLS: dict[str, list[str]] = {
         "nullif(a, b)", "nullif(a, 0)", "nullif(x, 0)", "nullif(s, '')", "nullif(t, d)", "nullif(d, e)", "nullif(p, TRUE)",
         "nullif(s, u)", "nullif(t, v)",
         "nullif(p, q)", "nullif(a, NULL)", "nullif(NULL, a)", "nullif(a, x)",
+        "nullif(x * y - x * y, x * y - x * y) IS NULL",
     ],
     "length": ["length(s)", "length(concat(s, u))", "length('')"],
     "lower": ["lower(s)", "lower(u) = u"],
@@ -239,7 +255,19 @@ def _texts() -> list[str]:
     chosen = random.Random(7)
     calls = [text for texts in CALLS.values() for text in texts]
     nested = [_random_expression(chosen, chosen.choice(sorted(ANY)), 2) for _ in range(RANDOM_EXPRESSIONS)]
-    return list(dict.fromkeys([*OPERATORS, *calls, *nested]))
+    return list(dict.fromkeys([*OPERATORS, *calls, *nested, *_random_patterns(chosen)]))
+
+
+def _random_patterns(chosen: random.Random) -> list[str]:
+    """Calls with regular expressions that nobody would think of, of those that are offered."""
+    found: list[str] = []
+    while len(found) < RANDOM_PATTERNS:
+        pattern = "".join(chosen.choices(PIECES, k=chosen.randint(1, 7)))
+        for text in (f"rlike(s, '{pattern}')", f"regexp_replace(s, '{pattern}', '{chosen.choice(['', '<>'])}')"):
+            with suppress(Refused):
+                compile_expression(text, COLUMNS)
+                found.append(text)
+    return found
 
 
 def _in_spark(spark: SparkSession, table: pa.Table, expressions: list[Expression], folder: Path) -> list[list[Any]]:
@@ -251,15 +279,17 @@ def _in_spark(spark: SparkSession, table: pa.Table, expressions: list[Expression
     return [_plain(found[f"c{n}"]) for n in range(len(expressions))]
 
 
-def _in_duckdb(table: pa.Table, expressions: list[Expression]) -> list[list[Any]]:
-    import duckdb
+def _in_python(table: pa.Table, expressions: list[Expression]) -> list[list[Any]]:
+    rows = [{name: _zoned(value) for name, value in row.items()} for row in table.to_pylist()]
+    return [[_unzoned(compute(row)) for row in rows] for compute in (callable_of(e.python) for e in expressions)]
 
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("given", table)
-        chosen = ", ".join(f"{e.duckdb} AS c{n}" for n, e in enumerate(expressions))
-        result = connection.sql(f"SELECT {chosen} FROM given").to_arrow_table()
-    return [_plain(result[f"c{n}"]) for n in range(len(expressions))]
+
+def _zoned(value: Any) -> Any:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value
+
+
+def _unzoned(value: Any) -> Any:
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 def _plain(column: pa.ChunkedArray) -> list[Any]:
@@ -277,22 +307,22 @@ def _same(left: Any, right: Any) -> bool:
 def evaluated(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[pa.Table, dict[str, tuple[Expression, list[Any], list[Any]]]]:
-    """The rows and, for each text, its expression and its values in Spark and in DuckDB."""
+    """The rows and, for each text, its expression and its values in Spark and in Python."""
     table, texts = _table(), _texts()
     expressions = [compile_expression(text, COLUMNS) for text in texts]
     in_spark = _in_spark(spark, table, expressions, tmp_path_factory.mktemp("parity"))
-    in_duckdb = _in_duckdb(table, expressions)
-    return table, {t: found for t, *found in zip(texts, expressions, in_spark, in_duckdb, strict=True)}
+    in_python = _in_python(table, expressions)
+    return table, {t: found for t, *found in zip(texts, expressions, in_spark, in_python, strict=True)}
 
 
 def test_every_expression_has_one_value_in_both_engines(evaluated: Evaluated) -> None:
-    """Cell by cell, Spark and DuckDB agree: equal, floats within 1e-12 relative."""
+    """Cell by cell, Spark and Python agree: equal, floats within 1e-12 relative."""
     table, found = evaluated
     rows = table.to_pylist()
     differences = [
-        f"{text} of { {name: rows[n][name] for name in expression.columns} }: Spark {left!r}, DuckDB {right!r}"
-        for text, (expression, in_spark, in_duckdb) in found.items()
-        for n, (left, right) in enumerate(zip(in_spark, in_duckdb, strict=True))
+        f"{text} of { {name: rows[n][name] for name in expression.columns} }: Spark {left!r}, Python {right!r}"
+        for text, (expression, in_spark, in_python) in found.items()
+        for n, (left, right) in enumerate(zip(in_spark, in_python, strict=True))
         if not _same(left, right)
     ]
     assert not differences, "\n".join(differences[:20])

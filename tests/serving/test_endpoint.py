@@ -139,7 +139,10 @@ def test_keys_may_hold_slashes(endpoint: Served) -> None:
 
 def test_the_features_of_an_event_hold_those_of_its_entities(endpoint: Served, served_once: Path) -> None:
     [key] = open_events(served_once, 1)
-    found, predicted = endpoint.client.get(f"/features/project/{key}").json()["features"], endpoint.predict(id=key).json()["features"]
+    found, predicted = (
+        endpoint.client.get(f"/features/project/{key}").json()["features"],
+        endpoint.predict(id=key).json()["features"],
+    )
     assert predicted.keys() <= found.keys()
     assert all(found[name]["value"] == feature["value"] for name, feature in predicted.items())
 
@@ -154,7 +157,7 @@ def test_what_is_not_there_is_a_404(endpoint: Served, path: str) -> None:
 def test_the_inference_protocol_gives_the_same_probabilities(endpoint: Served, served_once: Path) -> None:
     """Metadata tells the tensors; raw fields and ids give what `/predict` gives."""
     about = endpoint.client.get("/v2/models/launch").json()
-    assert [tensor["name"] for tensor in about["inputs"]] == [name for name in endpoint_fields(endpoint)]
+    assert [tensor["name"] for tensor in about["inputs"]] == endpoint_fields(endpoint)
     assert endpoint.client.get("/v2/health/live").json() == {"live": True}
     assert endpoint.client.get("/v2/models/launch/ready").status_code == 200
     assert endpoint.client.get("/v2/models/other").status_code == 404

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from knownat.derive.request import RefusedField
-from knownat.errors import KnownatError
+from knownat.errors import KnownatError, RefusedField
 from knownat.prediction import Closed, NoSuchEvent
 from knownat.serving.reader import StoreUnavailable
 from knownat.serving.strict_json import NotJson
