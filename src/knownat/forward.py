@@ -28,10 +28,11 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class Numbers:
-    """How the numbers enter, each by its place: ln(value + 1) where `is_log`, less `mean`, times `scale`."""
+    """How the numbers enter, each by its place: ln(value + 1) at `logs`, less `shift`, times `scale`; `mean` where missing."""
 
     names: list[str]
-    is_log: NDArray[np.bool_]
+    logs: NDArray[np.intp]
+    least: NDArray[np.float64]
     mean: NDArray[np.float64]
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
@@ -42,24 +43,28 @@ class Numbers:
     @classmethod
     def of(cls, given: Sequence[Number]) -> Numbers:
         is_flag = np.array([i.kind == "flag" for i in given], bool)
+        is_log = np.array([i.kind == "log" for i in given], bool)
         mean = np.array([i.mean for i in given], np.float64)
-        scale = np.array([1.0 if i.kind == "flag" else 1 / i.std if i.std else 0.0 for i in given])
         widths = np.array([len(i.columns) for i in given], np.intp)
         columns = np.cumsum(widths) - widths
         indicated = np.flatnonzero(widths == 2)
-        shift = np.where(is_flag, 0.0, mean)
-        is_log = np.array([i.kind == "log" for i in given], bool)
-        return cls([i.name for i in given], is_log, mean, shift, scale, columns, columns[indicated] + 1, indicated)
+        return cls(
+            names=[i.name for i in given],
+            logs=np.flatnonzero(is_log),
+            least=np.where(is_log, 0.0, np.finfo(np.float64).min),
+            mean=mean,
+            shift=np.where(is_flag, 0.0, mean),
+            scale=np.array([1.0 if i.kind == "flag" else 1 / i.std if i.std else 0.0 for i in given]),
+            columns=columns,
+            indicators=columns[indicated] + 1,
+            indicated=indicated,
+        )
 
     def write(self, raw: NDArray[np.float64], out: Floats) -> None:
         """(n, numbers) with NaN for missing → their columns of `out`."""
-        is_present = np.isfinite(raw)
-        if self.is_log.any():
-            is_present &= ~self.is_log | (raw >= 0)
-            values = np.where(is_present, raw, 0.0)
-            values = np.where(self.is_log, np.log(np.where(self.is_log, values, 0.0) + 1), values)
-        else:
-            values = raw
+        is_present = (raw >= self.least) & (raw < np.inf)
+        values = np.where(is_present, raw, 0.0)
+        values[:, self.logs] = np.log(values[:, self.logs] + 1)
         out[:, self.columns] = (np.where(is_present, values, self.mean) - self.shift) * self.scale
         out[:, self.indicators] = ~is_present[:, self.indicated]
 

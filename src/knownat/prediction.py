@@ -118,13 +118,15 @@ class Inputs:
             refused = None if is_own else refusal(view, known_at, as_of, lags)
             age = (as_of - known_at).total_seconds() if known_at else None
             for item in inputs:
-                value = own[item.name] if is_own else row.values.get(item.column)
+                name = item.name
+                value = own[name] if is_own else row.values.get(item.column)
                 status = item.status(value) if refused is None or value is None else refused
-                feature = {"value": value, "status": status, "known_at": known_at, "age_seconds": age}
-                if status != "fresh":
+                told[name] = feature = {"value": value, "status": status, "known_at": known_at, "age_seconds": age}
+                if status == "fresh":
+                    used[name] = value
+                else:
                     feature["stand_in"] = item.stand_in
-                used[item.name] = value if status in {"fresh", "unseen"} else None
-                told[item.name] = feature
+                    used[name] = value if status == "unseen" else None
         return used, told
 
 

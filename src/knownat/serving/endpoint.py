@@ -40,7 +40,6 @@ class Endpoint:
         # the rest of the deadline is for the answer itself
         self.reader = Reader(self.live.declaration, settings.deadline * 0.8)
         self.metrics = Metrics()
-        self._tell_model()
 
     @property
     def fault(self) -> str | None:
@@ -111,14 +110,16 @@ class Endpoint:
 
     async def ready(self) -> Answer:
         fault = self.fault
-        self.metrics.ready.set(fault is None)
         content = {"ready": fault is None} | ({"reason": fault} if fault else {})
         return (503, [*JSON, (b"retry-after", b"1")], orjson.dumps(content)) if fault else (200, JSON, orjson.dumps(content))
 
     def prometheus(self) -> bytes:
-        self.metrics.ready.set(self.fault is None)
-        if self.reader.through:
-            self.metrics.lag.set((self.now() - self.reader.through).total_seconds())
+        lag = (self.now() - self.reader.through).total_seconds() if self.reader.through else float("nan")
+        self.metrics.gauges = {
+            "knownat_ready": ("1 if predictions are possible", float(self.fault is None)),
+            "knownat_store_lag_seconds": ("By how much the online store lags behind now", lag),
+        }
+        self.metrics.model = {"service": self.live.service, "version": self.live.version, "lineage": self.live.lineage or ""}
         return self.metrics.text()
 
     async def watch(self) -> None:
@@ -132,31 +133,21 @@ class Endpoint:
             try:
                 self.live = await asyncio.to_thread(of_champion, self.settings)
             except KnownatError as error:
-                self.metrics.reloads.labels("refused").inc()
+                self.metrics.reloads["refused"] += 1
                 log.error("the new champion is not loaded, the old one stays: %s", error)
                 await asyncio.sleep(10 * RELOAD_SECONDS)
                 continue
             seen = found
-            self.metrics.reloads.labels("loaded").inc()
-            self._tell_model()
+            self.metrics.reloads["loaded"] += 1
             log.info("the live model is now %s", self.live.version)
-
-    def _tell_model(self) -> None:
-        self.metrics.model.clear()
-        self.metrics.model.labels(self.live.service, self.live.version, self.live.lineage or "").set(1)
 
     def close(self) -> None:
         self.reader.close()
 
     def note(self, found: list[Predicted]) -> None:
         """Count what was predicted."""
-        self.metrics.predictions.inc(len(found))
-        unused = self.metrics.unused
         for item in found:
-            self.metrics.probabilities.observe(item.probability)
-            for feature in item.features.values():
-                if feature["status"] != "fresh":
-                    unused[feature["status"]].inc()
+            self.metrics.predicted(item.probability, [feature["status"] for feature in item.features.values()])
 
 
 def _told(view: FeatureView, name: str, row: Row, now: datetime, lags: bool) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from knownat.declaration import FeatureView, stored_key
+from knownat.derive.request import Answered
 from knownat.errors import KnownatError
 from knownat.prediction import Feature
 from knownat.serving.live import Live
@@ -28,11 +29,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """`raw`: what the model was given; `keys`: entity → key, as far as known."""
+    """`raw`: what the model was given; `first`: what was read of a stored event, `own`: what was computed of another."""
 
     asked: Asked
     as_of: datetime
-    keys: Mapping[str, str | None]
+    first: Rows
+    own: Answered | None
     raw: Mapping[str, Any]
     features: dict[str, Feature]
     probability: float
@@ -89,11 +91,18 @@ async def predicted(live: Live, reader: Reader, asked: Sequence[Asked], now: dat
         weighed.append((as_of, *live.inputs.weighed(as_of, reader.through, first | other, features)))
     probabilities = live.forward.probabilities([raw for _, raw, _ in weighed]).tolist()
     return [
-        Predicted(event, as_of, keys, raw, told, probability)
-        for event, (as_of, raw, told), probability, keys in zip(
-            asked, weighed, probabilities, (_keys(live, *parts) for parts in zip(asked, firsts, answered, strict=True)), strict=True
-        )
+        Predicted(event, as_of, first, own, raw, told, probability)
+        for event, (as_of, raw, told), first, own, probability in zip(asked, weighed, firsts, answered, probabilities, strict=True)
     ]
+
+
+def keys_of(live: Live, found: Predicted) -> dict[str, str | None]:
+    """Join key → key of each entity whose features were asked for, as far as it is known."""
+    if found.own is not None:
+        return dict(found.own.keys)
+    inputs = live.inputs
+    stored = found.first[inputs.first.name].values if inputs.first else {}
+    return {v.join_key: found.asked.id if v.entity == inputs.entity else stored.get(stored_key(v.entity)) for v in inputs.views}
 
 
 def explained(live: Live, found: Predicted) -> dict[str, float]:
@@ -104,7 +113,7 @@ def explained(live: Live, found: Predicted) -> dict[str, float]:
     return {name: whole - logit for name, logit in zip(names, rest, strict=True)}
 
 
-def _computed(live: Live, event: Asked) -> Any:
+def _computed(live: Live, event: Asked) -> Answered | None:
     if event.fields is None:
         return None
     return live.request.answer(live.request.parsed(event.fields))
@@ -112,16 +121,6 @@ def _computed(live: Live, event: Asked) -> Any:
 
 def _looked_up(live: Live, keys: Mapping[str, str | None]) -> list[tuple[FeatureView, str]]:
     return [(view, key) for view in live.inputs.looked_up if (key := keys[view.join_key]) is not None]
-
-
-def _keys(live: Live, event: Asked, first: Rows, own: Any) -> dict[str, str | None]:
-    if own is not None:
-        return dict(own.keys)
-    inputs = live.inputs
-    stored = first[inputs.first.name].values if inputs.first else {}
-    return {
-        view.join_key: event.id if view.entity == inputs.entity else stored.get(stored_key(view.entity)) for view in inputs.views
-    }
 
 
 def _each(asked: Sequence[Asked], place: int, question: Callable[[], Any]) -> Any:
