@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,9 @@ def batch(declared: Declaration, spark: SparkSession, tmp_path_factory: pytest.T
     return rows, {row["project_id"]: row.asDict() for row in features}
 
 
-def sent(declared: Declaration, row: dict[str, Any]) -> dict[str, Any]:
+def sent(declared: Declaration, row: dict[str, Any], service: str = "launch") -> dict[str, Any]:
     """The raw fields of a stored row as a client would send them."""
-    stored = {name: row[name] for name in fields(declared, "launch")}
+    stored = {name: row[name] for name in fields(declared, service)}
     return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in stored.items()}
 
 
@@ -85,6 +86,22 @@ def test_a_request_is_asked_only_for_what_is_known(declared: Declaration) -> Non
     """launch asks for nothing that is known only once a campaign has ended; close does."""
     assert not {"state", "pledged", "backers", "usd_pledged_real"} & set(fields(declared, "launch"))
     assert {"backers", "usd_pledged_real"} <= set(fields(declared, "close"))
+
+
+def test_a_request_as_of_a_computed_moment_is_answered(declared: Declaration, batch: Any) -> None:
+    """close asks about the day after the deadline, in UTC as the batch has it."""
+    rows, _ = batch
+    request = Request.of(declared, "close")
+    for row in list(rows.values())[:50]:
+        answered = request.answer(request.parsed(sent(declared, row, "close")))
+        assert answered.as_of == row["resolved_at"].replace(tzinfo=UTC)
+        assert answered.features["outcome__backers"] == row["backers"]
+
+
+def test_only_what_is_read_is_computed(declared: Declaration) -> None:
+    """A computed column that no feature and no key reads costs a request nothing."""
+    assert [name for name, _ in Request.of(declared, "launch").computed] == ["title"]
+    assert [name for name, _ in Request.of(declared, "close").computed] == ["title", "resolved_at"]
 
 
 def test_this_repository_declares_no_path_outside_itself() -> None:
