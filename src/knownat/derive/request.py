@@ -62,7 +62,8 @@ class Request:
 
         Raises RefusedField naming the field that is unknown, missing, of another type or out of bounds.
         """
-        unknown = [name for name in given if name not in self.fields]
+        # half of a character, which JSON can write, could not be printed
+        unknown = [name.encode(errors="backslashreplace").decode() for name in given if name not in self.fields]
         if unknown:
             known = ", ".join(self.fields)
             sentence = f"{', '.join(unknown)}: no field of service '{self.service}'; its fields are {known}."
