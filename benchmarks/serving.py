@@ -229,9 +229,9 @@ def report(found: Sequence[Measured], seconds: int, load: float) -> str:
     lines = [
         "# What an answer costs",
         "",
-        f"`python benchmarks/serving.py`, one run on {cores} cores that the load generator (wrk) shares, load average {load:.1f} when"
-        f" it began; {seconds} s for each line after a second of warming up, {EVENTS} different events in turn. Each server is one"
-        " process: uvicorn with uvloop and httptools. *Of the floor*: requests per second against a FastAPI app that only says"
+        f"`python benchmarks/serving.py`, one run on {cores} cores that the load generator (wrk) shares, load average {load:.1f}"
+        f" when it began; {seconds} s for each line after a second of warming up, {EVENTS} different events in turn. Each server is"
+        " one process: uvicorn with uvloop and httptools. *Of the floor*: requests per second against a FastAPI app that only says"
         " hello.",
         "",
         "| asked | connections | requests/s | of the floor | p50, ms | p95, ms | p99, ms | failed |",

@@ -46,8 +46,8 @@ def test_a_stage_depends_on_all_the_code_it_runs(stage: str) -> None:
 
 
 def test_every_params_dependency_is_a_section() -> None:
-    """What a stage depends on in params.yaml is a field of Params; `promote` is read by its command, after all stages."""
-    fields = {field.alias or name for name, field in Params.model_fields.items()} - {"promote"}
+    """What a stage depends on in params.yaml is a field of Params; `promote` and `serving` are read by commands, after all stages."""
+    fields = {field.alias or name for name, field in Params.model_fields.items()} - {"promote", "serving"}
     named = {param.split(".")[0] for stage in STAGES for param in files(stage, "params")}
     assert named == fields
 
@@ -88,7 +88,7 @@ def test_no_name_of_the_declaration_stands_in_the_code() -> None:
     names |= {c for table in declared.tables.values() for c in (*table.columns, *table.filters, *table.raw_columns.values())}
     names |= {f.name for view in declared.feature_views.values() for f in view.features}
     names |= {f for view in declared.views.values() for f in view.features} | set(declared.services)
-    allowed = {"name", "state", "category"}  # plain words of any program
+    allowed = {"name", "state", "category", "title"}  # plain words of any program
     found = {}
     for path in sorted((ROOT / "src").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -92,7 +92,7 @@ class Metrics:
         yield probabilities
         for name, text, label, counts in (
             ("knownat_inputs_not_fresh", "Inputs of which not the latest value was used, by why", "status", self.not_fresh),
-            ("knownat_model_reloads", "Champions that were loaded, or refused", "outcome", self.reloads),
+            ("knownat_model_reloads", "Champions that were loaded, or refused", "result", self.reloads),
         ):
             family = CounterMetricFamily(name, text, labels=[label])
             for key, count in sorted(counts.items()):
