@@ -24,6 +24,7 @@ def load(path: Path, encoder: Encoder) -> keras.Model:
     import keras
 
     import knownat.derive.keras  # noqa: F401 (registers the layers that the file names)
+    import knownat.exact  # noqa: F401 (as above)
 
     if not path.is_file():
         raise KnownatError(f"{path} is missing; run `dvc repro train` (or `dvc pull`) to make it.")
