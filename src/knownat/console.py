@@ -22,8 +22,6 @@ QUIET = {
     "FEAST_USAGE": "false",
     "ITERATIVE_DO_NOT_TRACK": "true",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-    # oneDNN picks kernels by CPU generation; capped, the same weights come out of any x86-64 with AVX2.
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
     "CUDA_VISIBLE_DEVICES": "-1",
     "TZ": "UTC",
 }

@@ -23,7 +23,9 @@ def load(path: Path, encoder: Encoder) -> keras.Model:
     """The saved model, in Keras' safe mode; KnownatError if it is none, or was not made with this encoder."""
     import keras
 
-    import knownat.derive.keras  # noqa: F401 (registers the layers that the file names)
+    # they register the layers that the file names
+    import knownat.derive.keras
+    import knownat.exact  # noqa: F401
 
     if not path.is_file():
         raise KnownatError(f"{path} is missing; run `dvc repro train` (or `dvc pull`) to make it.")

@@ -9,6 +9,7 @@ import keras
 from knownat.calibration import Calibration
 from knownat.derive.keras import MeanVector
 from knownat.encoder import Category, Encoder, Text
+from knownat.exact import ExactDense
 from knownat.params import TrainSettings
 
 
@@ -28,10 +29,10 @@ def core(encoder: Encoder, settings: TrainSettings) -> keras.Model:
     dropped = keras.layers.Dropout(settings.category_dropout, name="dropped_categories")
     hidden = _joined("deep", [*numbers, *([dropped(_joined("categories", categories))] if categories else [])])
     for number, units in enumerate(settings.layers):
-        hidden = keras.layers.Dense(units, activation="relu", kernel_regularizer=l2, name=f"dense_{number}")(hidden)
+        hidden = ExactDense(units, activation="relu", kernel_regularizer=l2, name=f"dense_{number}")(hidden)
         hidden = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}")(hidden)
     wide = [*numbers, *categories]
-    logit = keras.layers.Dense(1, kernel_regularizer=l2, name="logit")(_joined("wide_and_deep", [hidden, *wide]))
+    logit = ExactDense(1, kernel_regularizer=l2, name="logit")(_joined("wide_and_deep", [hidden, *wide]))
     return keras.Model([*numbers, *one_hot, *places], logit, name="core")
 
 

@@ -49,7 +49,8 @@ def compiled(network: keras.Model, settings: TrainSettings, rows: int) -> None:
     steps = settings.epochs * math.ceil(rows / settings.batch_size)
     network.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(settings.learning_rate, steps)),
-        loss=keras.losses.BinaryCrossentropy(from_logits=True),
+        # its gradient divides, and of float32 a vector's reciprocals are estimates that differ by CPU
+        loss=keras.losses.BinaryCrossentropy(from_logits=True, dtype="float64"),
         steps_per_execution=STEPS_PER_EXECUTION,
     )
 

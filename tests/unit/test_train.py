@@ -78,6 +78,14 @@ def test_another_process_on_one_core_in_another_folder_trains_the_same_bytes(fol
     assert outputs(tmp_path) == outputs(folder)
 
 
+@pytest.mark.parametrize("other", [{"ONEDNN_MAX_CPU_ISA": "SSE41"}, {"TF_ENABLE_ONEDNN_OPTS": "0"}], ids=["old", "plain"])
+def test_other_instructions_train_the_same_bytes(folder: Path, tmp_path: Path, other: dict[str, str]) -> None:
+    """With the kernels of an old CPU, or those of another library, which sum in another order."""
+    encoded(tmp_path)
+    subprocess.run([sys.executable, "-m", "knownat.stages.train"], cwd=tmp_path, check=True, env={**os.environ, **other})
+    assert outputs(tmp_path) == outputs(folder)
+
+
 def test_the_model_foretells_from_raw_values_by_name(folder: Path) -> None:
     """As the trained core does from the matrix; missing values and unseen words included."""
     from knownat.model import load, predict
