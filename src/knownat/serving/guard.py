@@ -24,6 +24,8 @@ Handler = Callable[[Scope, bytes], Awaitable[Answer]]
 LARGEST_BODY = 64 * 1024
 # a load balancer asks these without a key, and they tell nothing but yes or no; the page asks for the key itself
 OPEN = {"/", "/v2/health/live", "/v2/health/ready"}
+# as told in metrics, by the first part of the path
+ROUTES = {"/", "/predict", "/features", "/lineage", "/v2", "/status", "/metrics", "/openapi.json"}
 # git's history takes seconds to search
 PATIENT = {"/lineage": 60.0}
 # answered however many wait
@@ -45,7 +47,6 @@ class Guard:
         self.key = key.encode() if key else None
         self.places, self.seconds = places, seconds
         self.waiting = 0
-        self.stopping = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,6 +54,7 @@ class Guard:
             return
         path = scope["path"]
         route = "/" + path[1:].partition("/")[0]
+        route = route if route in ROUTES else "other"
         if refused := self._refused(scope["headers"], path):
             await self._send(send, refused, route, 0.0, closes=True)
             return
@@ -116,9 +118,9 @@ class Guard:
 
     async def _send(self, send: Send, answer: Answer, route: str, seconds: float, *, closes: bool = False) -> None:
         status, headers, body = answer
-        self.metrics.answered(route if status != 404 else "other", status, seconds)
+        self.metrics.answered(route, status, seconds)
         headers = [*headers, (b"content-length", str(len(body)).encode())]
-        if closes or self.stopping:
+        if closes:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
