@@ -25,7 +25,11 @@ from knownat.serving.server import cut_off_slow_clients
 from knownat.serving.strict_json import loads
 
 TEXT = [(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")]
-HTML = [(b"content-type", b"text/html; charset=utf-8"), (b"content-security-policy", page.POLICY)]
+HTML = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+]
 
 
 class App:
@@ -84,7 +88,8 @@ def _routes(endpoint: Endpoint, lifespan: Any) -> FastAPI:
         return 200, JSON, orjson.dumps(described(app, endpoint))
 
     async def console(_: Scope, __: bytes) -> Answer:
-        return 200, HTML, page.html(endpoint)
+        content, policy = page.html(endpoint)
+        return 200, [*HTML, (b"content-security-policy", policy)], content
 
     async def status(_: Scope, __: bytes) -> Answer:
         return 200, JSON, orjson.dumps(page.status(endpoint), option=orjson.OPT_UTC_Z)

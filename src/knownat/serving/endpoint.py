@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -40,6 +41,7 @@ class Endpoint:
         # the rest of the deadline is for the answer itself
         self.reader = Reader(self.live.declaration, settings.deadline * 0.8)
         self.metrics = Metrics()
+        self.started = time.monotonic()
 
     @property
     def fault(self) -> str | None:

@@ -19,7 +19,7 @@ from knownat.params import ServingSettings
 from knownat.prediction import Inputs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Live:
     """`version`: the md5 of the model's file, as in dvc.lock; `lineage`: its id, None for a champion from before there was one.
 

@@ -7,7 +7,7 @@ to files that several processes share.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +20,8 @@ from prometheus_client.core import (
     Metric,
 )
 
+PREDICT = "/predict"
+RECENT = 2000  # requests
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 PROBABILITIES = tuple(n / 10 for n in range(1, 11))
 
@@ -53,6 +55,7 @@ class Metrics:
     def __init__(self) -> None:
         self.requests = Counter[tuple[str, int]]()
         self.seconds: dict[str, Distribution] = {}
+        self.recent = deque[float](maxlen=RECENT)
         self.predictions = 0
         self.probabilities = Distribution(PROBABILITIES)
         self.not_fresh = Counter[str]()
@@ -67,6 +70,8 @@ class Metrics:
         if route not in self.seconds:
             self.seconds[route] = Distribution(SECONDS)
         self.seconds[route].add(seconds)
+        if route == PREDICT:
+            self.recent.append(seconds)
 
     def predicted(self, probability: float, statuses: Iterable[str]) -> None:
         self.predictions += 1
