@@ -10,6 +10,8 @@ const WORDS = {
   fresh: "fresh", stale: "stale: not used", missing: "missing", late: "known only later: not used", unseen: "new to the model",
 };
 const number = new Intl.NumberFormat("en", { maximumSignificantDigits: 5 });
+const short = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
+const signed = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2, signDisplay: "always" });
 let last = null;
 
 const key = () => sessionStorage.getItem("key");
@@ -38,7 +40,7 @@ const bar = (value, most) => {
   const cell = make("td"), box = make("span", undefined, "bar");
   const width = most ? Math.min(Math.abs(value) / most, 1) * 50 : 0, x = value < 0 ? 50 - width : 50;
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  for (const [name, given] of Object.entries({ viewBox: "0 0 100 10", preserveAspectRatio: "none", role: "img", "aria-label": number.format(value) })) svg.setAttribute(name, given);
+  for (const [name, given] of Object.entries({ viewBox: "0 0 100 10", preserveAspectRatio: "none", role: "img", "aria-label": signed.format(value) })) svg.setAttribute(name, given);
   const part = (tag, given) => {
     const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [name, one] of Object.entries(given)) node.setAttribute(name, one);
@@ -47,7 +49,7 @@ const bar = (value, most) => {
   part("rect", { x, y: 0, width, height: 10, class: value < 0 ? "down" : "up" });
   part("line", { x1: 50, x2: 50, y1: 0, y2: 10, "vector-effect": "non-scaling-stroke" });
   box.append(svg);
-  cell.append(box, make("small", `${value < 0 ? "−" : "+"}${number.format(Math.abs(value))}`));
+  cell.append(box, make("small", signed.format(value)));
   return cell;
 };
 
@@ -125,7 +127,7 @@ $("key-form").addEventListener("submit", (event) => {
   refresh();
 });
 
-const milliseconds = (seconds) => seconds === null ? "–" : `${number.format(seconds * 1000)} ms`;
+const milliseconds = (seconds) => seconds === null ? "–" : `${short.format(seconds * 1000)} ms`;
 const refresh = async () => {
   if (document.hidden) return;
   let ok, now;
@@ -145,7 +147,7 @@ const refresh = async () => {
   const requests = now.requests.reduce((sum, one) => sum + one.count, 0);
   const failed = now.requests.filter((one) => one.status >= 500).reduce((sum, one) => sum + one.count, 0);
   const rate = last ? Math.max(0, now.predictions - last.predictions) / Math.max(1, now.uptime_seconds - last.uptime_seconds) : 0;
-  $("rate").textContent = `${number.format(rate)} a second; ${number.format(failed)} of ${number.format(requests)} requests failed`;
+  $("rate").textContent = `${short.format(rate)} a second; ${number.format(failed)} of ${number.format(requests)} requests failed`;
   $("p50").textContent = milliseconds(now.predict_seconds.p50);
   $("p99").textContent = `median; 99 % within ${milliseconds(now.predict_seconds.p99)}`;
   const odd = Object.entries(now.inputs_not_fresh), count = odd.reduce((sum, [, n]) => sum + n, 0);
