@@ -116,7 +116,7 @@ def started(scratch: Path, servers: ExitStack) -> Iterator[Asked]:
         yield Asked(f"/predict from raw fields, {name}", port, lua("POST", ["/predict"], by_fields))
         key = declaration.event.entity
         yield Asked(f"/features, {name}", port, lua("GET", [f"/features/{key}/{event['id']}" for event in events]))
-        ask = [json.dumps({"feature_service": service, "entities": event["keys"]}) for event in events]
+        ask = [json.dumps({"feature_service": service, "entities": event["keys"], "full_feature_names": True}) for event in events]
         feast_serve = ["-m", "feast.cli.cli", "-c", "feature_repo", "serve", "--port", str(feast), "--no-access-log"]
         servers.enter_context(running(feast_serve, project, f"http://127.0.0.1:{feast}/health"))
         yield Asked(f"Feast's feature server, {name}", feast, lua("POST", ["/get-online-features"], ask))

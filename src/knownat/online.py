@@ -187,7 +187,8 @@ class Online:
 
 
 def _row(view: FeatureView, kinds: Mapping[str, str], moment: datetime | None, values: Mapping[str, Value] | None) -> Row:
-    if moment is None or values is None:
+    # of an entity without this view, Feast's Redis store gives empty values since the beginning of time
+    if moment is None or values is None or (not any(v.WhichOneof("val") for v in values.values()) and not moment.timestamp()):
         return NOTHING
     plain = {name: _plain(view, name, kind, values.get(name)) for name, kind in kinds.items()}
     return Row(moment.replace(tzinfo=moment.tzinfo or UTC), plain)

@@ -69,18 +69,18 @@ class Inputs:
         }
         self.closing = closing_views(declaration)
         self.first = event_view(declaration)
+        own = [view for view in self.views if view.entity == self.entity]
+        self._own = {view.name: view for view in [*([self.first] if self.first else []), *own, *self.closing]}
+        self._others = [(view, stored_key(view.entity)) for view in self.views if view.entity != self.entity]
 
     def of_event(self, key: str) -> list[tuple[FeatureView, str]]:
         """What to read first about a stored event: its own views, where the other entities' keys are, and whether it is closed."""
-        own = [view for view in self.views if view.entity == self.entity]
-        wanted = {view.name: view for view in [*([self.first] if self.first else []), *own, *self.closing]}
-        return [(view, key) for view in wanted.values()]
+        return [(view, key) for view in self._own.values()]
 
     def of_others(self, rows: Mapping[str, Row]) -> list[tuple[FeatureView, str]]:
         """What to read then: the views of the entities whose keys are stored with the event."""
         stored = rows[self.first.name].values if self.first else {}
-        others = ((view, stored.get(stored_key(view.entity))) for view in self.views if view.entity != self.entity)
-        return [(view, key) for view, key in others if key is not None]
+        return [(view, key) for view, name in self._others if (key := stored.get(name)) is not None]
 
     def expect_open(self, key: str, rows: Mapping[str, Row], now: datetime) -> None:
         """Raise NoSuchEvent for an event that is not known now, Closed for one whose outcome is."""

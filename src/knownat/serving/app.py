@@ -44,7 +44,7 @@ class App:
             ("GET", "/features"): self.endpoint.features,
         }
         routes = _routes(self.endpoint, self._lifespan)
-        self.guard = Guard(routes, shortcuts, self.endpoint.metrics, key, settings.max_concurrency, settings.deadline)
+        self.guard = Guard(routes, shortcuts, self.endpoint.metrics, key, settings.max_concurrency)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.guard(scope, receive, send)

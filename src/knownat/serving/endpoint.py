@@ -29,6 +29,7 @@ from knownat.serving.strict_json import loads
 log = logging.getLogger("knownat")
 
 RELOAD_SECONDS = 1.0
+LINEAGE_SECONDS = 60.0  # git's history takes some to search
 UTC_Z = orjson.OPT_UTC_Z
 
 
@@ -69,7 +70,7 @@ class Endpoint:
 
     async def features(self, scope: Scope, _: bytes) -> Answer:
         """`/features/{entity}/{key}`: an entity's online features now; of the event, those of its other entities too."""
-        live, now = self.live, self.now()
+        live, now, until = self.live, self.now(), self.reader.until()
         entity, _, key = scope["path"].removeprefix("/features/").partition("/")
         views = [view for view in live.declaration.feature_views.values() if view.entity == entity]
         if not views or not key:
@@ -78,11 +79,11 @@ class Endpoint:
                 404,
                 f"There is no entity '{entity[:80]}' with features; ask for /features/{{entity}}/{{key}} of {', '.join(known)}.",
             )
-        [rows] = await self.reader.rows([[(view, key) for view in views]])
+        [rows] = await self.reader.rows([[(view, key) for view in views]], until)
         wanted = {view.name: view for view in views}
         if entity == live.inputs.entity:
             others = live.inputs.of_others(rows)
-            [found] = await self.reader.rows([others])
+            [found] = await self.reader.rows([others], until)
             rows, wanted = rows | found, wanted | {view.name: view for view, _ in others}
         if all(row.known_at is None for row in rows.values()):
             raise Refused(404, f"No {entity} '{key[:80]}' is in the online store; check the key.")
@@ -105,7 +106,8 @@ class Endpoint:
         if not ID.fullmatch(asked):
             raise Refused(404, "A lineage id is meant: 8 to 64 hexadecimal digits, as an answer gives it.")
         try:
-            found = await asyncio.to_thread(trace, asked)
+            async with asyncio.timeout(LINEAGE_SECONDS):
+                found = await asyncio.to_thread(trace, asked)
         except KnownatError as error:
             raise Refused(404, str(error)) from error
         return 200, JSON, orjson.dumps(lineage_text.as_json(found), option=UTC_Z, default=str)

@@ -26,8 +26,6 @@ LARGEST_BODY = 64 * 1024
 OPEN = {"/", "/v2/health/live", "/v2/health/ready"}
 # as told in metrics, by the first part of the path
 ROUTES = {"/", "/predict", "/features", "/lineage", "/v2", "/status", "/metrics", "/openapi.json"}
-# git's history takes seconds to search
-PATIENT = {"/lineage": 60.0}
 # answered however many wait
 ALWAYS = {"/v2/health/live", "/v2/health/ready", "/metrics"}
 
@@ -36,16 +34,14 @@ class Guard:
     """An ASGI app around another one.
 
     A request is first read whole, which takes no place; then it waits for its turn among at most `places`, where there is
-    none it gets 503 at once; and it is answered within `seconds`. `shortcuts`: (method, first part of the path) → a handler
+    none it gets 503 at once. `shortcuts`: (method, first part of the path) → a handler
     that is asked without the framework's own detour.
     """
 
-    def __init__(
-        self, app: App, shortcuts: dict[tuple[str, str], Handler], metrics: Metrics, key: str | None, places: int, seconds: float
-    ) -> None:
+    def __init__(self, app: App, shortcuts: dict[tuple[str, str], Handler], metrics: Metrics, key: str | None, places: int) -> None:
         self.app, self.shortcuts, self.metrics = app, shortcuts, metrics
         self.key = key.encode() if key else None
-        self.places, self.seconds = places, seconds
+        self.places = places
         self.waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,8 +74,7 @@ class Guard:
     async def _answered(self, scope: Scope, body: bytes, route: str) -> Answer:
         handler = self.shortcuts.get((scope["method"], route))
         try:
-            async with asyncio.timeout(PATIENT.get(route, self.seconds)):
-                return await (handler(scope, body) if handler else self._through_the_app(scope, body))
+            return await (handler(scope, body) if handler else self._through_the_app(scope, body))
         except Exception as error:  # noqa: BLE001 (whatever it is, it must not reach the client)
             try:
                 return problem_of(error)

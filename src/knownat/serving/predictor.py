@@ -75,8 +75,9 @@ def _asked(event: Any, allowed: set[str], where: str) -> Asked:
 
 async def predicted(live: Live, reader: Reader, asked: Sequence[Asked], now: datetime) -> list[Predicted]:
     """Each event's prediction. Raises KnownatError naming the event (by its place in a batch) that cannot be predicted."""
+    until = reader.until()
     answered = [_each(asked, n, partial(_computed, live, event)) for n, event in enumerate(asked)]
-    firsts = await reader.rows([live.inputs.of_event(e.id) if e.id is not None else [] for e in asked])
+    firsts = await reader.rows([live.inputs.of_event(e.id) if e.id is not None else [] for e in asked], until)
     for n, event in enumerate(asked):
         if event.id is not None:
             _each(asked, n, partial(live.inputs.expect_open, event.id, firsts[n], now))
@@ -84,7 +85,7 @@ async def predicted(live: Live, reader: Reader, asked: Sequence[Asked], now: dat
         live.inputs.of_others(first) if own is None else _looked_up(live, own.keys)
         for first, own in zip(firsts, answered, strict=True)
     ]
-    others = await reader.rows(wanted)
+    others = await reader.rows(wanted, until)
     weighed = []
     for first, other, own in zip(firsts, others, answered, strict=True):
         as_of, features = (now, {}) if own is None else (own.as_of, own.features)

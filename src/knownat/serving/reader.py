@@ -69,20 +69,24 @@ class Reader:
             return "the online store does not answer as it should"
         return None if self.through else "the online store was never filled, or was emptied; run `knownat materialize`"
 
-    async def rows(self, wanted: Sequence[Wanted]) -> list[Rows]:
-        """For each event, view → row. Raises StoreUnavailable within the deadline, at once where the circuit is open."""
+    def until(self) -> float:
+        """By when, in the loop's time, what is asked for now must be there."""
+        return asyncio.get_running_loop().time() + self.seconds
+
+    async def rows(self, wanted: Sequence[Wanted], until: float) -> list[Rows]:
+        """For each event, view → row. Raises StoreUnavailable by `until`, at once where the circuit is open."""
         if self.is_open or self.through is None:
             raise StoreUnavailable(self.fault)
         if self.path is not None and self._is_unchanged(self.path):
             kept = self._rows
             with contextlib.suppress(KeyError):
                 return [{view.name: kept[view.name, key] for view, key in event} for event in wanted]
-        return await self._asked(lambda: self._read(wanted))
+        return await self._asked(lambda: self._read(wanted), until)
 
     async def probe(self) -> None:
         """Ask the store how far it is filled; a success closes the circuit."""
         try:
-            self.through = await self._asked(self._filled_through)
+            self.through = await self._asked(self._filled_through, self.until())
         except StoreUnavailable:
             return
 
@@ -95,9 +99,9 @@ class Reader:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _asked(self, question: Callable[[], T]) -> T:
+    async def _asked(self, question: Callable[[], T], until: float) -> T:
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout_at(until):
                 found = await asyncio.get_running_loop().run_in_executor(self._threads, question)
         except FAULTS as error:
             self.failures += 1
