@@ -34,9 +34,7 @@ class Capture:
     process's next rotation.
     """
 
-    def __init__(
-        self, folder: Path, service: str, columns: Columns, rotate_rows: int = 10_000, rotate_seconds: float = 60
-    ) -> None:
+    def __init__(self, folder: Path, service: str, columns: Columns, rotate_rows: int = 10_000, rotate_seconds: float = 60) -> None:
         self.kept = self.dropped = self.torn = 0
         self._folder, self._service, self._columns, self._features = folder, service, columns, features_of(columns)
         self._rotate_rows, self._rotate_seconds = rotate_rows, rotate_seconds

@@ -101,7 +101,7 @@ def line(record: Captured, features: tuple[str, ...]) -> bytes:
 def rows(columns: Columns, lines: bytes) -> tuple[pa.Table, int]:
     """The records of whole lines, and how many lines are none; one that is torn costs no other."""
     try:
-        return _table(columns, _parsed(columns, lines)), 0
+        return _table(columns, _parsed(columns, lines.lstrip())), 0
     except pa.ArrowInvalid:
         found = [_parsed_alone(columns, text) for text in lines.splitlines() if text]
     tables = [table for table in found if table is not None]
@@ -122,6 +122,8 @@ def _parsed(columns: Columns, lines: bytes) -> pa.Table:
     })  # fmt: skip
     if not lines:
         return nested.empty_table()
+    if not lines.startswith(b"{"):  # null would end the process: Arrow's reader does not look for it
+        raise pa.ArrowInvalid("no JSON object")
     return pj.read_json(
         pa.BufferReader(lines),
         read_options=pj.ReadOptions(use_threads=False, block_size=len(lines) + 1),
