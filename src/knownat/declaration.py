@@ -183,12 +183,14 @@ class View(Model):
 class Service(Model):
     """The feature views that one model version reads, as of a moment of the event.
 
-    `waivers`: full feature name → why it may pass the leakage audit all the same.
+    `waivers`: full feature name → why it may pass the leakage audit all the same. `capture`: the share of an endpoint's
+    requests that is kept, by a hash of the request's key.
     """
 
     description: str = ""
     as_of: Name
     views: list[Name] = Field(min_length=1)
+    capture: float = Field(0.1, ge=0, le=1)
     waivers: dict[str, Annotated[str, Field(pattern=r"\S")]] = {}
 
 

@@ -28,6 +28,7 @@ CHAMPION = Path("champion.json")
 CARD = Path("models/model_card.md")
 REPORT = Path("report")
 REPORT_PAGE = REPORT / "index.html"
+CAPTURED = Path("captured")
 
 
 def compiled(stage: str) -> Path:

@@ -52,6 +52,7 @@ def test_parts_agree_on_what_a_model_reads(name: str) -> None:
         (DATASET, "One row a Kickstarter", "A row a Kickstarter", TEXTS),
         (DATASET, "The campaign reached", "It reached", TEXTS),
         (SERVICES, "Will it succeed", "Does it succeed", TEXTS),
+        (SERVICES, "  as_of: launched_at\n", "  as_of: launched_at\n  capture: 0.5\n", {"register", "report"}),
         (HISTORY, "min: 0, max: 1,", "min: 0, max: 0.9,", GATES),
         (CAMPAIGN, "max: 92", "max: 91", GATES | {"preprocess"}),
         (DATASET, "min: 2009-04-21", "min: 2009-04-22", GATES | {"preprocess"}),

@@ -67,6 +67,23 @@ def test_an_unknown_service_is_named(declared: Declaration) -> None:
         declared.inputs("lunch")
 
 
+@pytest.mark.parametrize("share", ["-0.1", "1.1", ".nan", "true", "'0.1'"])
+def test_a_captured_share_is_between_none_and_all(tmp_path: Path, share: str) -> None:
+    """Whatever else stands under `capture` is refused by name."""
+    edited(copied(CAMPAIGNS, tmp_path), "services.yaml", "  as_of: launched_at", f"  as_of: launched_at\n  capture: {share}")
+    with pytest.raises(KnownatError, match=r"launch\.capture"):
+        loaded(tmp_path / "feature_repo")
+
+
+@pytest.mark.parametrize(("share", "kept"), [("0", 0.0), ("1", 1.0), ("0.25", 0.25), (None, 0.1)])
+def test_a_captured_share_is_a_tenth_unless_declared(tmp_path: Path, share: str | None, kept: float) -> None:
+    """Both ends are allowed: nothing is kept, or everything."""
+    folder = copied(CAMPAIGNS, tmp_path)
+    if share is not None:
+        edited(folder, "services.yaml", "  as_of: launched_at", f"  as_of: launched_at\n  capture: {share}")
+    assert loaded(folder).service("launch").capture == kept
+
+
 @pytest.mark.parametrize(("content", "said"), [(None, "is missing"), ("{", "damaged"), ('{"tables": {}}', "damaged")])
 def test_a_compiled_part_that_is_not_usable_is_named(tmp_path: Path, content: str | None, said: str) -> None:
     """A missing, torn or outdated part says which command makes it anew."""

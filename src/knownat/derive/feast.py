@@ -7,6 +7,8 @@ from typing import Any
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource
 from feast.data_format import ParquetFormat
+from feast.feature_logging import LoggingConfig
+from feast.infra.offline_stores.file_source import FileLoggingDestination
 from feast.types import Bool, FeastType, Float64, Int64, String
 from feast.value_type import ValueType
 
@@ -53,4 +55,10 @@ def feature_service(declaration: Declaration, name: str, views: dict[str, Featur
     """Exactly the features that a model reads: an entity's stored keys are looked up, never fed to a model."""
     service = declaration.service(name)
     chosen = [views[view][[f.name for f in declaration.feature_views[view].features]] for view in service.views]
-    return FeatureService(name=name, features=chosen, description=service.description, tags={"as_of": service.as_of})
+    return FeatureService(
+        name=name,
+        features=chosen,
+        description=service.description,
+        tags={"as_of": service.as_of},
+        logging_config=LoggingConfig(FileLoggingDestination(path=f"../captured/{name}"), sample_rate=service.capture),
+    )

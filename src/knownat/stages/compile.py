@@ -7,11 +7,12 @@ from collections.abc import Callable
 from knownat import paths
 from knownat.checks import check
 from knownat.console import Counts, run_stage
-from knownat.declaration import Constraints, Declaration, Model, Table, View
+from knownat.declaration import Constraints, Declaration, Model, Service, Table, View
 from knownat.files import write_text
 from knownat.loading import load_declaration
 
 NO_BOUNDS = {name: field.default for name, field in Constraints.model_fields.items()}
+NO_CAPTURE = {"capture": Service.model_fields["capture"].default}
 
 
 def main() -> Counts:
@@ -25,8 +26,8 @@ def main() -> Counts:
 
 
 def without_text(declaration: Declaration) -> Declaration:
-    """Descriptions are for people: no value depends on them."""
-    return _map(declaration, lambda part: _without(part, description=""))
+    """Descriptions are for people, and what is captured for later: no value depends on them."""
+    return _map(declaration, lambda part: _without(part, description="", **NO_CAPTURE))
 
 
 def for_ingest(declaration: Declaration) -> Declaration:
@@ -61,12 +62,12 @@ def for_features_gate(declaration: Declaration) -> Declaration:
 
 def for_evaluate(declaration: Declaration) -> Declaration:
     """With the texts and waivers, which the model card shows; without the bounds, which it does not."""
-    return _map(declaration, lambda part: _without(part, **NO_BOUNDS))
+    return _map(declaration, lambda part: _without(part, **NO_BOUNDS, **NO_CAPTURE))
 
 
 def for_register(declaration: Declaration) -> Declaration:
-    """With the texts, which Feast keeps; without bounds and waivers, which it does not."""
-    return _map(for_evaluate(declaration), lambda part: _without(part, waivers={}))
+    """With the texts and the captured share, which Feast keeps; without bounds and waivers, which it does not."""
+    return _map(declaration, lambda part: _without(part, **NO_BOUNDS, waivers={}))
 
 
 def for_retrieve(declaration: Declaration) -> Declaration:
