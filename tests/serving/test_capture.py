@@ -90,7 +90,7 @@ def test_a_record_is_a_row(tmp_path: Path) -> None:
 def test_a_status_is_feasts_own_beside_our_word(tmp_path: Path) -> None:
     """What is missing is null where the entity is known, and not found where it is not."""
     given = [
-        ("fresh", NOON, "PRESENT"), ("computed", NOON, "PRESENT"), ("unseen", NOON, "PRESENT"), ("missing", NOON, "NULL_VALUE"),
+        ("fresh", NOON, "PRESENT"), ("unseen", NOON, "PRESENT"), ("missing", NOON, "NULL_VALUE"),
         ("missing", None, "NOT_FOUND"), ("stale", NOON, "OUTSIDE_MAX_AGE"), ("late", NOON, "OUTSIDE_MAX_AGE"),
     ]  # fmt: skip
     with Capture(tmp_path, "day", {"day__sold": "int64"}) as capture:

@@ -112,7 +112,7 @@ def _routes(endpoint: Endpoint, lifespan: Any) -> FastAPI:
             {"events": inference.events(live, content, endpoint.settings.max_batch)}, endpoint.settings.max_batch
         )
         found = await predicted(live, endpoint.reader, asked, endpoint.now())
-        endpoint.note(found)
+        endpoint.note(live, found)
         told = inference.answer(live, found, endpoint.stands_on(live), content.get("id"))
         return 200, JSON, orjson.dumps(told, option=orjson.OPT_UTC_Z)
 

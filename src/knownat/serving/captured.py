@@ -14,14 +14,14 @@ import pyarrow.json as pj
 
 from knownat.declaration import Declaration, full_name
 
-Status = Literal["fresh", "computed", "unseen", "missing", "stale", "late"]
+Status = Literal["fresh", "unseen", "missing", "stale", "late"]
 Columns = dict[str, str]  # join key → "key", full feature name → dtype, in the order of Feast's feature log
 
 KEY = "key"
 MOMENT = pa.timestamp("us", tz="UTC")
 TYPES = {KEY: pa.string(), "string": pa.string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
 # Feast's FieldStatus: 0 is invalid, 1 present, 2 null, 3 not found, 4 outside the maximum age
-CODES: dict[Status, int] = {"fresh": 1, "computed": 1, "unseen": 1, "missing": 2, "stale": 4, "late": 4}
+CODES: dict[Status, int] = {"fresh": 1, "unseen": 1, "missing": 2, "stale": 4, "late": 4}
 NOT_FOUND = 3
 OURS = {
     "asked_at": MOMENT, "probability": pa.float64(), "model": pa.string(), "lineage": pa.string(), "request": pa.string(),

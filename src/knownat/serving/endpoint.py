@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import logging
 import time
+import uuid
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -18,10 +19,12 @@ from knownat.errors import KnownatError
 from knownat.online import Row
 from knownat.params import ServingSettings
 from knownat.prediction import refusal
+from knownat.serving.capture import Capture, is_kept
+from knownat.serving.captured import Captured, columns
 from knownat.serving.guard import Scope
 from knownat.serving.live import Live, of_champion, of_checkout
 from knownat.serving.metrics import Metrics
-from knownat.serving.predictor import Predicted, asked_in, current, explained, predicted
+from knownat.serving.predictor import Asked, Predicted, asked_in, current, explained, keys_of, predicted
 from knownat.serving.problems import JSON, Answer, Refused
 from knownat.serving.reader import Reader
 from knownat.serving.strict_json import loads
@@ -42,6 +45,7 @@ class Endpoint:
         # the rest of the deadline is for the answer itself
         self.reader = Reader(self.live.declaration, settings.deadline * 0.8)
         self.metrics = Metrics()
+        self.capture = _capture(self.live)
         self.started = time.monotonic()
 
     @property
@@ -56,7 +60,7 @@ class Endpoint:
         live, now = self.live, self.now()
         asked, is_batch, explain = asked_in(loads(body), self.settings.max_batch)
         found = await predicted(live, self.reader, asked, now)
-        self.note(found)
+        self.note(live, found)
         told = [item.told for item in found]
         if explain:
             told[0]["contributions"] = explained(live, found[0])
@@ -121,6 +125,8 @@ class Endpoint:
         lag = (self.now() - self.reader.through).total_seconds() if self.reader.through else float("nan")
         self.metrics.gauges = {
             "knownat_ready": ("1 if predictions are possible", float(self.fault is None)),
+            "knownat_captured_requests": ("Requests kept for monitoring", self.capture.kept),
+            "knownat_capture_dropped_requests": ("Requests that could not be kept", self.capture.dropped),
             "knownat_store_lag_seconds": ("By how much the online store lags behind now", lag),
         }
         self.metrics.model = {"service": self.live.service, "version": self.live.version, "lineage": self.live.lineage or ""}
@@ -136,6 +142,8 @@ class Endpoint:
                 continue
             try:
                 self.live = await asyncio.to_thread(of_champion, self.settings)
+                old, self.capture = self.capture, _capture(self.live)
+                await asyncio.to_thread(old.close)
             except KnownatError as error:
                 self.metrics.reloads["refused"] += 1
                 log.error("the new champion is not loaded, the old one stays: %s", error)
@@ -147,11 +155,38 @@ class Endpoint:
 
     def close(self) -> None:
         self.reader.close()
+        self.capture.close()
 
-    def note(self, found: list[Predicted]) -> None:
-        """Count what was predicted."""
+    def note(self, live: Live, found: list[Predicted]) -> None:
+        """Count what was predicted, and keep the share of it that the service declares."""
+        share = live.declaration.service(live.service).capture
         for item in found:
             self.metrics.predicted(item.probability, [feature["status"] for feature in item.features.values()])
+            if is_kept(_key(item.asked), share):
+                self.capture.keep(_captured(live, item))
+
+
+def _capture(live: Live) -> Capture:
+    return Capture(paths.CAPTURED, live.service, columns(live.declaration, live.service))
+
+
+def _key(asked: Asked) -> str:
+    """What a request is about: the same event, by id or by its fields, has the same key."""
+    return asked.id if asked.id is not None else orjson.dumps(asked.fields, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def _captured(live: Live, found: Predicted) -> Captured:
+    return Captured(
+        request_id=uuid.uuid4().hex,
+        logged_at=datetime.now(UTC),
+        asked_at=found.as_of,
+        keys=keys_of(live, found),
+        features={name: (told["value"], told["known_at"], told["status"]) for name, told in found.features.items()},
+        probability=found.probability,
+        model=live.version,
+        lineage=live.lineage or "",
+        request=found.asked.fields if found.asked.fields is not None else {"id": found.asked.id},
+    )
 
 
 def _told(view: FeatureView, name: str, row: Row, now: datetime, lags: bool) -> Mapping[str, Any]:

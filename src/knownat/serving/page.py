@@ -92,6 +92,7 @@ def status(endpoint: Endpoint) -> dict[str, Any]:
         "requests": [{"route": route, "status": code, "count": count} for (route, code), count in sorted(metrics.requests.items())],
         "predict_seconds": quantiles,
         "predictions": metrics.predictions,
+        "captured": endpoint.capture.kept,
         "inputs_not_fresh": dict(sorted(metrics.not_fresh.items())),
         "inputs": metrics.predictions * len(endpoint.live.forward.encoder.inputs),
         "store_lag_seconds": (endpoint.now() - reader.through).total_seconds() if reader.through else None,
