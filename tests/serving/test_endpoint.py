@@ -249,3 +249,27 @@ def test_without_the_key_nothing_is_told(project: Path) -> None:
             assert served.client.post("/predict", json={"fields": LAUNCH}, headers=headers).status_code == 401
             assert served.client.get("/metrics", headers=headers).status_code == 401
             assert served.client.get("/v2/health/ready", headers=headers).status_code == 200
+
+
+def test_the_declared_share_of_requests_is_captured(project: Path) -> None:
+    """With a share of 1, each event's row holds what its answer said; after SIGTERM all of it is Parquet."""
+    import pyarrow.parquet as pq
+
+    compiled = project / "compiled" / "report.json"
+    content = json.loads(compiled.read_text())
+    content["services"]["launch"]["capture"] = 1
+    compiled.write_text(json.dumps(content))
+    keys = open_events(project, 3)
+    with serving(project) as served:
+        answers = [served.predict(id=key).json() for key in keys] + [served.predict(fields=LAUNCH).json()]
+        metrics = served.client.get("/metrics").text
+    assert "knownat_captured_requests 4.0" in metrics
+    rows = pq.read_table(project / "captured" / "launch").sort_by("__log_timestamp").to_pylist()
+    assert [row["probability"] for row in rows] == [answer["probability"] for answer in answers]
+    assert [row["project_id"] for row in rows] == [*keys, None]
+    for row, answer in zip(rows, answers, strict=True):
+        assert row["lineage"] == answer["lineage"]
+        assert json.loads(row["statuses"]) == {name: feature["status"] for name, feature in answer["features"].items()}
+        for name, feature in answer["features"].items():
+            assert row[name] == feature["value"]
+    assert json.loads(rows[-1]["request"]) == LAUNCH
