@@ -87,22 +87,23 @@ class Capture:
         while not self._is_closing:
             self._wake.wait(SECONDS_BETWEEN_SYNCS)
             self._wake.clear()
-            if self._journal == NONE or self._is_due():
-                self._renew()
-                self._sweep()
-            else:
+            if self._journal != NONE and not self._is_due():
                 self._sync()
+            elif self._renew():
+                self._sweep()
 
     def _is_due(self) -> bool:
         is_old = self._rows > 0 and time.monotonic() - self._since >= self._rotate_seconds
         return self._rows >= self._rotate_rows or is_old
 
-    def _renew(self) -> None:
-        """Go on in a new journal, or where there can be none, in the old one."""
+    def _renew(self) -> bool:
+        """Go on in a new journal or, where there can be none, in the old one."""
         try:
             self._release(journal.opened(self._folder, self._service, self._columns))
         except OSError as error:
             self._tell(f"no journal can be opened in {self._folder} ({error})")
+            return False
+        return True
 
     def _release(self, fresh: int) -> None:
         """Put a journal in the present one's place, which is then for a sweep to take."""

@@ -96,16 +96,12 @@ def _rotated(folder: Path, journal: Path) -> Swept:
     service, _, stem = journal.stem.split(".")
     path = folder / service / f"{stem}.parquet"
     swept = Swept(0, 0)
-    if not path.exists():
-        content = journal.read_bytes()
-        end_of_head, end = content.find(b"\n") + 1, content.rfind(b"\n") + 1
-        if end > end_of_head:
-            columns = orjson.loads(content[:end_of_head])["columns"]
-            table, torn = captured.rows(columns, content[end_of_head:end])
-            swept = Swept(table.num_rows, torn + int(end < len(content)))
-            _write(table, journal.with_suffix(".parquet"), path)
-        elif end < len(content) and end_of_head:
-            swept = Swept(0, 1)
+    head, has_head, content = journal.read_bytes().partition(b"\n")
+    if has_head and not path.exists():
+        lines, _, torn_end = content.rpartition(b"\n")
+        table, torn = captured.rows(orjson.loads(head)["columns"], lines)
+        swept = Swept(table.num_rows, torn + bool(torn_end))
+        _write(table, journal.with_suffix(".parquet"), path)
     journal.unlink()
     return swept
 
