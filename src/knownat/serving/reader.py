@@ -52,7 +52,8 @@ class Reader:
         self.path: Path | None = embedded_path()
         self.through: datetime | None = None
         self.failures = 0
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="online-store")
+        # SQLite's connection in one thread: a second would wait for the first one's lock, and hold up all others meanwhile
+        self._threads = ThreadPoolExecutor(1 if self.path else THREADS, thread_name_prefix="online-store")
         self._rows: dict[tuple[str, str], Row] = {}
         self._stamp: Stamp | None = None
         self._store: Online | None = None
