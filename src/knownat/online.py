@@ -94,15 +94,16 @@ def _correcting(store: FeatureStore) -> FeatureStore:
 
 def _patient(store: FeatureStore, seconds: float) -> FeatureStore:
     """A store whose Redis client waits so long and no longer."""
-    given = str(configured("online_store").get("connection_string", "localhost:6379"))
+    settings = store.config.online_config  # in which Feast has filled in the environment's variables
+    given = str(settings.get("connection_string", "localhost:6379")) if isinstance(settings, dict) else ""
     limits = [f"{name}={seconds}" for name in ("socket_timeout", "socket_connect_timeout") if f"{name}=" not in given]
     return _configured(store, {"connection_string": ",".join([given, *limits])})
 
 
 def _configured(store: FeatureStore, changes: Mapping[str, Any]) -> FeatureStore:
     """The store with other settings of its Redis; any other kind stays as it is."""
-    settings = configured("online_store")
-    if settings.get("type") != "redis":
+    settings = store.config.online_config
+    if not isinstance(settings, dict) or settings.get("type") != "redis":
         return store
     registry = {"registry_config": str(embedded_registry().resolve())}
     config = store.config.model_copy(update={"online_config": {**settings, **changes}, **registry})
