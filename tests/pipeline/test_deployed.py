@@ -57,6 +57,7 @@ def test_a_container_fetches_fills_and_serves(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         known = {"PATH": path, "KNOWNAT_REDIS": f"127.0.0.1:{redis.port},password={PASSWORD}", "HOME": str(tmp_path)}
+        known |= {"PYTHONPATH": str(made / "src")}  # the image installs its own copy
         environment = {**known, **exports(pushed, first), "KNOWNAT_API_KEY": KEY, "PORT": str(port)}
         filled = subprocess.run(
             ["deploy/start", "materialize"], cwd=made, env=environment, capture_output=True, text=True, check=False

@@ -207,9 +207,9 @@ def test_a_damaged_registry_is_built_anew(stores: Path, damage: str, is_by_itsel
 
 
 def _filled(folder: Path) -> Path:
-    from knownat.online import embedded_path, filled_store
+    from knownat.online import embedded_path, filled
 
-    filled_store(Declaration.read(paths.compiled("report")), Params.load().observed_at)
+    filled(Declaration.read(paths.compiled("report")), Params.load().observed_at)
     path = embedded_path()
     assert path is not None
     return folder / path

@@ -61,8 +61,10 @@ def test_a_replay_in_known_at_order_gives_the_predictions_of_the_batch(project: 
         for row in rows:
             store.write_until(row["event_timestamp"])
             fields = {name: sent[row["project_id"]][name] for name in wanted}
-            answer = served.predict(fields={n: v.isoformat() if hasattr(v, "isoformat") else v for n, v in fields.items()})
-            assert answer.status_code == 200, answer.text
+            body = {n: v.isoformat() if hasattr(v, "isoformat") else v for n, v in fields.items()}
+            # refused where the store's file was just being written; a client asks again
+            served.until(lambda b=body: served.predict(fields=b).status_code == 200, 10)
+            answer = served.predict(fields=body)
             assert not {f["status"] for f in answer.json()["features"].values()} & {"late", "stale"}
             found.append(answer.json()["probability"])
     assert len(found) == REPLAYED
