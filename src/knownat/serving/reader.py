@@ -34,7 +34,6 @@ PROBE_SECONDS = 0.5
 MOST_ROWS = 200_000
 # a file may change twice within one tick of the kernel's clock and look the same
 YOUNG_NS = 100_000_000
-THREADS = 8
 
 
 class StoreUnavailable(Exception):
@@ -52,8 +51,8 @@ class Reader:
         self.path: Path | None = embedded_path()
         self.through: datetime | None = None
         self.failures = 0
-        # SQLite's connection in one thread: a second would wait for the first one's lock, and hold up all others meanwhile
-        self._threads = ThreadPoolExecutor(1 if self.path else THREADS, thread_name_prefix="online-store")
+        # one: a read is mostly Python's work, at which threads only take turns, and SQLite's connection holds up a second one
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="online-store")
         self._rows: dict[tuple[str, str], Row] = {}
         self._stamp: Stamp | None = None
         self._store: Online | None = None
@@ -98,12 +97,12 @@ class Reader:
             await self.probe()
 
     def close(self) -> None:
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def _asked(self, question: Callable[[], T], until: float) -> T:
         try:
             async with asyncio.timeout_at(until):
-                found = await asyncio.get_running_loop().run_in_executor(self._threads, question)
+                found = await asyncio.get_running_loop().run_in_executor(self._thread, question)
         except FAULTS as error:
             self.failures += 1
             if self.failures == FAILURES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import logging
 import os
@@ -72,6 +73,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def settle() -> None:
+    """Leave what is loaded out of the search for garbage, which would stop all requests for it, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+
+
 def run(app: Any, host: str, port: int) -> None:
     """Serve until SIGTERM or Ctrl-C; what is at work then is still answered."""
     config = uvicorn.Config(
@@ -88,6 +96,7 @@ def run(app: Any, host: str, port: int) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=1024,
     )
+    settle()
     server = uvicorn.Server(config)
     app.server = server
     try:
