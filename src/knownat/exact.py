@@ -25,10 +25,14 @@ Gradients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 @keras.saving.register_keras_serializable(package="knownat")
 class ExactDense(keras.layers.Dense):
-    """(n, inputs) → (n, units), as Keras' own; a row's result depends neither on the CPU nor on the other rows."""
+    """(n, inputs) → (n, units), as Keras' own; a row's result depends neither on the CPU nor on the other rows.
 
-    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:  # noqa: ARG002 (Keras' signature)
-        return self.activation(affine(inputs, tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)))
+    Training takes the rounded factors, which is quick; foretelling adds what rounding has left, so that nothing is lost.
+    """
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        kernel, bias = tf.convert_to_tensor(self.kernel), tf.convert_to_tensor(self.bias)
+        return self.activation(affine(inputs, kernel, bias) if training else whole_product(inputs, kernel) + bias)
 
 
 @tf.custom_gradient  # type: ignore[untyped-decorator]
@@ -48,18 +52,33 @@ def affine(inputs: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Te
 
 def product(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
     """(n, k) @ (k, m) in float32; each row of left and each column of right is rounded to about (53 - log2 k) / 2 bits."""
+    rounded, _ = _summed(tf.cast(left, tf.float64), tf.cast(right, tf.float64))
+    return tf.cast(rounded, tf.float32)
+
+
+def whole_product(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+    """(n, k) @ (k, m) in float32, of factors with about twice as many bits: more than float32 has."""
+    left, right = tf.cast(left, tf.float64), tf.cast(right, tf.float64)
+    rounded, (left_rest, right_rest) = _summed(left, right)
+    across, _ = _summed(left, right_rest)
+    back, _ = _summed(left_rest, right)
+    return tf.cast(rounded + (across + back), tf.float32)
+
+
+def _summed(left: tf.Tensor, right: tf.Tensor) -> tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+    """The product of the rounded factors in float64, and what is left of each factor."""
     most = _power_of_two(tf.sqrt(WHOLE / tf.cast(tf.shape(left)[1], tf.float64)))
     whole_left, left_unit = _whole(left, most, axis=1)
     whole_right, right_unit = _whole(right, most, axis=0)
-    return tf.cast(tf.matmul(whole_left, whole_right) * left_unit * right_unit, tf.float32)
+    rests = left - whole_left * left_unit, right - whole_right * right_unit
+    return tf.matmul(whole_left, whole_right) * left_unit * right_unit, rests
 
 
 def _whole(values: tf.Tensor, most: tf.Tensor, axis: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Whole numbers of at most `most`, and along the axis the power of two by which they are to be multiplied."""
-    wide = tf.cast(values, tf.float64)
-    largest = tf.reduce_max(tf.abs(wide), axis=axis, keepdims=True)
+    largest = tf.reduce_max(tf.abs(values), axis=axis, keepdims=True)
     unit = 2 * tf.maximum(_power_of_two(largest), LEAST) / most
-    return tf.round(wide * (1 / unit)), unit
+    return tf.round(values * (1 / unit)), unit
 
 
 def _power_of_two(values: tf.Tensor) -> tf.Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from knownat.exact import ExactDense, product
+from knownat.exact import ExactDense, product, whole_product
 from knownat.network import core
 from knownat.params import TrainSettings
 from knownat.training import compiled
@@ -64,12 +64,22 @@ def test_the_layer_and_its_gradients_are_those_of_keras(units: int) -> None:
         layer = kind(units, activation="relu", kernel_initializer=keras.initializers.GlorotUniform(seed=1))
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            outputs = layer(inputs)
+            outputs = layer(inputs, training=True)
             loss = tf.reduce_sum(outputs**2)
         assert [weight.name for weight in layer.weights] == ["kernel", "bias"]
         found.append([outputs, *tape.gradient(loss, [inputs, *(weight.value for weight in layer.weights)])])
     for theirs, ours in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("spread", [0.1, 30])
+def test_foretelling_loses_nothing_to_rounding(spread: float) -> None:
+    """The product is the float64 one, to the last bit of float32 or the one before, also beside a much larger factor."""
+    left, right = drawn(40, 150, spread=spread), drawn(150, 20, seed=1)
+    left[:, 0] *= 1000
+    exact = left.astype(np.float64) @ right.astype(np.float64)
+    ulp = np.spacing(np.abs(exact).astype(np.float32))
+    assert (np.abs(whole_product(left, right).numpy() - exact) <= ulp).all()
 
 
 def test_no_step_of_training_takes_a_kernel_that_differs_by_cpu() -> None:
