@@ -100,6 +100,17 @@ def _patient(store: FeatureStore, seconds: float) -> FeatureStore:
     return _configured(store, {"connection_string": ",".join([given, *limits])})
 
 
+def _hasten(store: FeatureStore) -> None:
+    """Have a Redis client try again once and at once, where its default sleeps for seconds between three tries."""
+    from feast.infra.online_stores.redis import RedisOnlineStore
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    online = store._get_provider().online_store
+    if isinstance(online, RedisOnlineStore):
+        online._get_client(store.config.online_store).set_retry(Retry(NoBackoff(), 1))
+
+
 def _configured(store: FeatureStore, changes: Mapping[str, Any]) -> FeatureStore:
     """The store with other settings of its Redis; any other kind stays as it is."""
     settings = store.config.online_config
@@ -164,6 +175,8 @@ class Online:
         store = open_store(declaration)
         self.store = store if seconds is None else _patient(store, seconds)
         self._provider = self.store._get_provider()
+        if seconds is not None:
+            _hasten(self.store)
         self._views = {name: self.store.get_feature_view(name) for name in declaration.feature_views}
         self._kinds = {
             view.name: {f.name: KINDS[f.dtype] for f in view.features} | {stored_key(e): "string_val" for e in view.keys}
